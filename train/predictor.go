@@ -132,6 +132,16 @@ func (p *Predictor) Output() shape.Type {
 	return p.out
 }
 
+// Program returns the compiled program, whose outputs are the model's output and, if it chooses among
+// classes, their probabilities, and the store with its values. Machines of it compute what
+// [Predictor.Outputs] and [Predictor.Predict] do, without a check for values that are not finite.
+func (p *Predictor) Program() (*vm.Program, *vm.Store) {
+	if p.check() != nil {
+		return nil, nil
+	}
+	return p.program, p.weights.Store
+}
+
 // Predict returns the probabilities of the classes for each example of x, one example after the
 // other. If the model does not choose among classes, it returns the same as [Predictor.Outputs]. x
 // holds any number of examples, one after the other, preprocessed as Info().Preprocess describes. A

@@ -13,6 +13,6 @@
 // the page take at most a hundredth of the time. A run that is not watched computes none of this.
 //
 // Knows shape, graph, ops, autodiff, nn, optim, engine, vm, data, data/picture, train and tensor.
-// Never imports models, nor an implementation of engine. It is the only package, besides commands,
-// that imports net/http.
+// Never imports models, nor an implementation of engine. Besides commands, only watch and serve import
+// net/http.
 package watch

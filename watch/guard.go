@@ -4,8 +4,8 @@ import (
 	"crypto/subtle"
 	"net"
 	"net/http"
-	"os"
-	"strings"
+
+	"github.com/plexaura/plexaura/internal/loopback"
 )
 
 // tokenHeader is the header in which a page sends its token.
@@ -15,12 +15,8 @@ const tokenHeader = "X-Page-Token"
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// guarded passes on requests to this host from its own page.
-//
-// A foreign name in the Host header comes from a page of another site whose name was made to
-// resolve to this host (DNS rebinding), so that it has the same origin. Requests that change
-// something must have the token, which no page of another origin can read, and must not come from
-// another origin.
+// guarded passes on requests to this host from its own page. Requests that change something must
+// have the token, which no page of another origin can read, and must not come from another origin.
 func (s *Server) guarded(next http.Handler) http.Handler {
 	next = http.NewCrossOriginProtection().Handler(s.tokened(next))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -50,22 +46,7 @@ func (s *Server) tokened(next http.Handler) http.Handler {
 	})
 }
 
-// isOurs reports whether a Host header names this server: by an address, which cannot be made to
-// resolve elsewhere, by localhost, by the name that it was asked to serve, or by the name of the
-// machine. A server on the loopback interface accepts only addresses of that interface.
+// isOurs reports whether a Host header names this server.
 func (s *Server) isOurs(hostport string) bool {
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
-	}
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if strings.EqualFold(host, "localhost") || strings.EqualFold(host, s.host) {
-		return true
-	}
-	local := s.listener.Addr().(*net.TCPAddr).IP.IsLoopback()
-	if ip := net.ParseIP(host); ip != nil {
-		return !local || ip.IsLoopback()
-	}
-	name, err := os.Hostname()
-	return !local && err == nil && strings.EqualFold(host, name)
+	return loopback.IsOurs(hostport, s.listener.Addr().(*net.TCPAddr).IP, s.host)
 }

@@ -12,10 +12,10 @@ import (
 	stdlog "log"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
-	"syscall"
 	"time"
+
+	"github.com/plexaura/plexaura/internal/loopback"
 )
 
 // Page is what a [Server] shows: a [Run] or [Folders].
@@ -77,14 +77,7 @@ func Serve(address string, p Page) (*Server, error) {
 	if p == nil || p.kind() == "" {
 		return nil, errors.New("watch: nothing to serve: want a Run from NewRun, or Folders from OpenFolders")
 	}
-	host, port, err := ParseAddress(address)
-	if err != nil {
-		return nil, err
-	}
-	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("watch: port %s of %s is in use by another program; choose another, or 0 for any free port", port, host)
-	}
+	l, host, err := loopback.Listen(address)
 	if err != nil {
 		return nil, fmt.Errorf("watch: %w", err)
 	}
@@ -108,15 +101,8 @@ func Serve(address string, p Page) (*Server, error) {
 // ParseAddress returns the host and the port of an address for [Serve], [HOST]:PORT; the default
 // host is 127.0.0.1. It does not resolve the host: [Serve] reports a host that is not this machine.
 func ParseAddress(address string) (host, port string, err error) {
-	host, port, err = net.SplitHostPort(address)
-	if err != nil {
-		return "", "", fmt.Errorf("watch: %q is not [HOST]:PORT, such as :8080", address)
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
-		return "", "", fmt.Errorf("watch: %q is not a port; want a number from 1 to 65535, or 0 for any free port", port)
-	}
-	if host == "" {
-		host = "127.0.0.1"
+	if host, port, err = loopback.Parse(address); err != nil {
+		return "", "", fmt.Errorf("watch: %w", err)
 	}
 	return host, port, nil
 }
@@ -126,12 +112,7 @@ func (s *Server) URL() string {
 	if s == nil || s.listener == nil {
 		return ""
 	}
-	addr := s.listener.Addr().(*net.TCPAddr)
-	host := s.host
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(addr.Port)) + "/"
+	return loopback.URL(s.listener, s.host)
 }
 
 // Close ends the server. It first sends browsers what is new, and tells them that it ends; it does

@@ -40,6 +40,7 @@ func commands() []command {
 		{"eval", "", "test trained weights", eval, false},
 		{"predict", "IMAGE...", "classify pictures", predict, false},
 		{"calibrate", "", "find ranges of numbers, for inference in 8-bit integers", calibrate, false},
+		{"serve", "", "answer requests for predictions by HTTP: Open Inference Protocol", serveCommand, true},
 		{"summary", "", "layers, shapes, parameters, multiply-adds and memory of a model", summary, false},
 		{"program", "", "the compiled instructions of a model", program, false},
 		{"gradcheck", "", "gradients of every op against finite differences", catalogue().gradCheck, false},
@@ -177,5 +178,9 @@ func report(stderr io.Writer, command string, out *output, err error) int {
 
 // oneLine is the text of err. The library's name for itself says nothing in a program's message.
 func oneLine(err error) string {
-	return plain.Line(strings.TrimPrefix(strings.TrimPrefix(err.Error(), "train: "), "watch: "))
+	text := err.Error()
+	for _, own := range []string{"serve: ", "train: ", "watch: "} {
+		text = strings.TrimPrefix(text, own)
+	}
+	return plain.Line(text)
 }

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"time"
 )
 
 // span is what a number may be. Where zero is set, 0 may be given too, and means that.
@@ -12,7 +13,7 @@ type span struct {
 	zero        string
 }
 
-// spans has a row for each flag that is a number, in whatever command.
+// spans has a row for each flag that is a number or, in seconds, a time, in whatever command.
 func spans() map[string]span {
 	const (
 		little = 1e-12
@@ -22,16 +23,20 @@ func spans() map[string]span {
 		"batch":       {least: 1, most: 1 << 16},
 		"channels":    {least: 1, most: 4096},
 		"decay":       {little, 1e3, "none"},
+		"delay":       {1e-6, 60, "none"},
 		"epochs":      {least: 1, most: 1e6},
 		"gamma":       {little, 1, "the model's own"},
 		"limit":       {1, images, "all"},
 		"lr":          {little, 1e6, "the model's own"},
+		"max-batch":   {least: 1, most: 1024},
 		"n":           {1, images, "all"},
+		"queue":       {least: 1, most: 1 << 16},
 		"seed":        {least: 0, most: math.MaxUint64},
 		"step":        {1, 1e6, "the model's own"},
 		"test-limit":  {1, images, "all"},
 		"threads":     {least: 1, most: 1024},
 		"clients":     {1, 1024, "none"},
+		"timeout":     {least: 1e-3, most: 3600},
 		"top":         {least: 1, most: 1e6},
 		"trace-steps": {least: 1, most: 1e6},
 		"workers":     {1, 256, "none"},
@@ -59,7 +64,11 @@ func checkNumber(name string, value any) error {
 	if s.zero != "" {
 		or = ", or 0 for " + s.zero
 	}
-	return usagef("-%s %v: at least %s and at most %s%s", name, value, bound(s.least), bound(s.most), or)
+	unit := ""
+	if _, ok := value.(time.Duration); ok {
+		unit = " seconds"
+	}
+	return usagef("-%s %v: at least %s and at most %s%s%s", name, value, bound(s.least), bound(s.most), unit, or)
 }
 
 // bound prints whole numbers in full.
@@ -78,6 +87,8 @@ func float(value any) (v float64, ok bool) {
 		return float64(n), true
 	case float64:
 		return n, true
+	case time.Duration:
+		return n.Seconds(), true
 	}
 	return 0, false
 }

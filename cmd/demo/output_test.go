@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -191,7 +192,7 @@ func TestASignalEndsACommand(t *testing.T) {
 	require.Empty(t, out.String())
 
 	for _, cmd := range commands() {
-		require.Equal(t, cmd.name == "train" || cmd.name == "watch", cmd.ends, cmd.name)
+		require.Equal(t, slices.Contains([]string{"serve", "train", "watch"}, cmd.name), cmd.ends, cmd.name)
 	}
 	stopped := command{name: "stopped", run: func(ctx context.Context, _ *call) error { return fmt.Errorf("batch 3: %w", ctx.Err()) }}
 	require.ErrorIs(t, newCall(stopped, nil, nil).perform(ctx), errInterrupted)

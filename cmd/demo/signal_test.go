@@ -29,7 +29,7 @@ func TestCtrlCEndsEveryCommand(t *testing.T) {
 	require.NoError(t, err)
 	weights := filepath.Join(trained, "model.safetensors")
 	for _, args := range []string{
-		"train -out run", "train -ui 127.0.0.1:0 -out run", "watch -ui 127.0.0.1:0 " + trained, "eval -weights " + weights,
+		"train -out run", "train -ui 127.0.0.1:0 -out run", "watch -ui 127.0.0.1:0 " + trained, "serve -addr 127.0.0.1:0 -weights " + weights, "eval -weights " + weights,
 		"inspect -weights " + weights + " -out page", "lecture all -out lecture", "lecture overfit -out lecture", "bench", "bench -layers alexnet",
 		"gradcheck", "parity", "verify", "verify -vm gorgonia", "explain -weights " + weights + " conv1.weight", "program -train", "summary", "version",
 	} {

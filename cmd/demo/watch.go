@@ -24,7 +24,7 @@ func watchCommand(ctx context.Context, c *call) error {
 	if c.NArg() == 0 {
 		return usagef("no folder of a run; give one such as runs/lenet, or several")
 	}
-	if err := checkAddress(*address); err != nil {
+	if err := checkAddress("ui", *address); err != nil {
 		return err
 	}
 	runs, err := watch.OpenFolders(c.Args()...)
@@ -41,10 +41,10 @@ func watchCommand(ctx context.Context, c *call) error {
 	return cmp.Or(err, server.Close())
 }
 
-// checkAddress refuses what is no address of a page.
-func checkAddress(address string) error {
+// checkAddress refuses a value of a flag that is no address to serve at.
+func checkAddress(name, address string) error {
 	if _, _, err := watch.ParseAddress(address); err != nil {
-		return usagef("-ui: %s", oneLine(err))
+		return usagef("-%s: %s", name, oneLine(err))
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func reach(address, may string) string {
 // checkPage refuses flags that no page can be served by.
 func (r *trainRun) checkPage() error {
 	if r.ui != "" {
-		return checkAddress(r.ui)
+		return checkAddress("ui", r.ui)
 	}
 	if !r.stay {
 		return usagef("-stay is of the page of -ui, which is not given")

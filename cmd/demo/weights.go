@@ -15,11 +15,17 @@ import (
 type weightsChoice struct{ file, model, engine *string }
 
 func (c *call) pickWeights() weightsChoice {
-	return weightsChoice{
-		file:   c.String("weights", "", "weights `file`: of a run, or with -model any safetensors file with the names of that model's parameters (default runs/MODEL/model.safetensors)"),
-		model:  c.String("model", "", "the model, for weights that do not say which; one of "+list(models())),
-		engine: c.String("engine", "cpu", "one of "+list(engines())),
+	pick := weightsChoice{
+		file: c.String("weights", "", "weights `file`: of a run, or with -model any safetensors file with the names of that model's parameters (default runs/MODEL/model.safetensors)"),
 	}
+	pick.model, pick.engine = c.pickModelAndEngine()
+	return pick
+}
+
+// pickModelAndEngine declares the flags for weights of any file.
+func (c *call) pickModelAndEngine() (model, engine *string) {
+	model = c.String("model", "", "the model, for weights that do not say which; one of "+list(models()))
+	return model, c.String("engine", "cpu", "one of "+list(engines()))
 }
 
 // trained is a model, its values and what computes with them.

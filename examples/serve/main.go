@@ -1,9 +1,10 @@
-// Serve answers HTTP requests with one Predictor, which the goroutines of all requests share.
+// Serve answers HTTP requests with a trained network; requests that come together run together.
 //
 //	go run ./examples/serve                # trains, sends itself 2,000 digits, 16 at a time, and ends
-//	go run ./examples/serve -addr :8080    # serves until Ctrl-C: curl --data-binary @digit.png localhost:8080
+//	go run ./examples/serve -addr :8080    # serves until Ctrl-C
+//	curl -H 'Content-Type: image/png' --data-binary @digit.png localhost:8080/v2/models/digits/infer
 //
-// A request is a PNG or JPEG picture of one digit; the answer is JSON.
+// A request is a PNG or JPEG picture of one digit, or tensors in the Open Inference Protocol.
 package main
 
 import (
@@ -17,7 +18,6 @@ import (
 	"image/color"
 	"image/png"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -27,10 +27,10 @@ import (
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/data/mnist"
-	"github.com/plexaura/plexaura/data/picture"
 	"github.com/plexaura/plexaura/engine/cpu"
 	"github.com/plexaura/plexaura/models/lenet"
 	"github.com/plexaura/plexaura/optim"
+	"github.com/plexaura/plexaura/serve"
 	"github.com/plexaura/plexaura/train"
 )
 
@@ -55,32 +55,39 @@ func run(ctx context.Context, addr string, short bool) error {
 	if err != nil {
 		return err
 	}
-	listen := addr
-	if listen == "" {
-		listen = "localhost:0"
+	if addr != "" {
+		return serveAt(ctx, predictor, addr, func(url string) { fmt.Println("serving at", url) })
 	}
-	listener, err := net.Listen("tcp", listen)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	asked := make(chan error, 1)
+	err = serveAt(ctx, predictor, ":0", func(url string) {
+		fmt.Println("serving at", url)
+		go func() {
+			asked <- ask(ctx, url+"v2/models/digits/infer", requests)
+			cancel()
+		}()
+	})
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler(predictor), ReadTimeout: 10 * time.Second}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	fmt.Println("serving on", listener.Addr())
-	if addr == "" {
-		err = ask(ctx, "http://"+listener.Addr().String(), requests)
-	} else {
-		select {
-		case <-ctx.Done():
-			fmt.Println("stopped; answering the requests under way")
-		case err = <-ended:
-			return err
-		}
+	return <-asked
+}
+
+// serveAt serves until ctx ends.
+func serveAt(ctx context.Context, predictor *train.Predictor, addr string, started func(url string)) error {
+	model, err := serve.NewPredictor(predictor, mnist.Prepare)
+	if err != nil {
+		return err
 	}
-	// A connection without a request counts as busy for five seconds.
-	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	return errors.Join(err, server.Shutdown(within)) // requests under way are answered first
+	server, err := serve.New(serve.Options{Delay: 2 * time.Millisecond})
+	if err != nil {
+		return err
+	}
+	if err := server.Add("digits", model, nil); err != nil {
+		return err
+	}
+	return server.ListenAndServe(ctx, addr, started)
 }
 
 // learn trains LeNet-5 for one epoch.
@@ -99,49 +106,9 @@ func learn(ctx context.Context, limit int) (*train.Predictor, error) {
 	return train.NewPredictor(lenet.Model, result.Checkpoint, cpu.New())
 }
 
-// maxPicture is the largest request, in bytes.
-const maxPicture = 1 << 20
-
-// answer is the response to a request.
+// answer is what the example reads of the response to a picture.
 type answer struct {
-	Digit       string  `json:"digit"`
-	Probability float32 `json:"probability"`
-}
-
-// handler classifies the picture in the body of a request.
-func handler(predictor *train.Predictor) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPicture))
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		best, err := classify(r.Context(), predictor, body)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(best) // an error means that the client has gone
-	})
-}
-
-func classify(ctx context.Context, predictor *train.Predictor, body []byte) (answer, error) {
-	img, err := picture.Decode(bytes.NewReader(body))
-	if err != nil {
-		return answer{}, err
-	}
-	x, err := mnist.Prepare(img)
-	if err != nil {
-		return answer{}, err
-	}
-	predictor.Info().Preprocess.Apply(x)
-	probabilities, err := predictor.Predict(ctx, x)
-	if err != nil {
-		return answer{}, err
-	}
-	best := predictor.Top(1, probabilities)[0]
-	return answer{best.Name, best.Probability}, nil
+	Classes []struct{ Name string } `json:"classes"` // the most probable first
 }
 
 // ask sends the first n test images from 16 goroutines and prints how many answers are right.
@@ -160,8 +127,8 @@ func ask(ctx context.Context, url string, n int) error {
 	for c := range clients {
 		group.Go(func() {
 			for i := next.Add(1) - 1; i < int64(n) && failures[c] == nil; i = next.Add(1) - 1 {
-				var got answer
-				if got, failures[c] = request(ctx, client, url, pictures[i]); got.Digit == labels[i] {
+				var got string
+				if got, failures[c] = request(ctx, client, url, pictures[i]); got == labels[i] {
 					right.Add(1)
 				}
 			}
@@ -176,22 +143,27 @@ func ask(ctx context.Context, url string, n int) error {
 	return nil
 }
 
-// request sends one picture.
-func request(ctx context.Context, client *http.Client, url string, picture []byte) (a answer, err error) {
+// request sends one picture and returns its most probable class.
+func request(ctx context.Context, client *http.Client, url string, picture []byte) (class string, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(picture))
 	if err != nil {
-		return a, err
+		return "", err
 	}
+	r.Header.Set("Content-Type", "image/png")
 	response, err := client.Do(r)
 	if err != nil {
-		return a, err
+		return "", err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(response.Body, 1000))
-		return a, fmt.Errorf("%s: %s", response.Status, bytes.TrimSpace(text))
+		return "", fmt.Errorf("%s: %s", response.Status, bytes.TrimSpace(text))
 	}
-	return a, json.NewDecoder(response.Body).Decode(&a)
+	var a answer
+	if err := json.NewDecoder(response.Body).Decode(&a); err != nil || len(a.Classes) == 0 {
+		return "", errors.Join(errors.New("no class"), err)
+	}
+	return a.Classes[0].Name, nil
 }
 
 // digits returns the first n test images as PNG, and the names of their classes.

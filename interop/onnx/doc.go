@@ -1,4 +1,4 @@
-// Package onnx imports networks from ONNX files, of any opset from 1 to 27 as far as their operators
+// Package onnx exports networks to ONNX files, and imports them from files of any opset from 1 to 27 as far as their operators
 // are supported: the forms before opset 7 only where they are still found in files.
 //
 //	m, err := onnx.ReadFile("resnet18.onnx", onnx.Options{})
@@ -70,6 +70,12 @@
 //
 //	go run ./cmd/demo onnx conformance -only '^test_leakyrelu' DIR
 //
-// Knows graph, shape, ops, nn, engine, engine/ref, vm, tensor, interop/onnx/ir, internal/isnil,
+// # Exporting
+//
+// [WriteFile] binds each op of the inference form to an engine that writes operators instead of computing
+// (export_ops.go), for two batch sizes, whose forms must be equal. A capability of engines that it lacks is an op
+// without an ONNX form.
+//
+// Knows graph, shape, ops, nn, engine, engine/ref, vm, tensor, interop/onnx/ir, internal/atomicfile, internal/isnil,
 // internal/plain and internal/rescue. Never imports train, models or an engine to run on.
 package onnx

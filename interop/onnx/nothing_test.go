@@ -15,12 +15,14 @@ import (
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
+			"Export":    onnx.Export,
 			"FromProto": onnx.FromProto,
 			"FromValue": onnx.FromValue,
 			"New":       onnx.New,
 			"Operators": onnx.Operators,
 			"Read":      onnx.Read,
 			"ReadFile":  onnx.ReadFile,
+			"WriteFile": onnx.WriteFile,
 		},
 		Types: []any{
 			new(onnx.Dim),

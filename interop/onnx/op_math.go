@@ -39,7 +39,7 @@ var mathOperators = family{
 	"Acosh":      always(1, 1, unary(ops.Acosh)),
 	"Atanh":      always(1, 1, unary(ops.Atanh)),
 	"Mod":        always(2, 2, mod),
-	"CumProd":    always(2, 2, scan(ops.CumProd)),
+	"CumProd":    always(2, 2, scan(cumProd)),
 	"Add":        withExtents(2, 2, elementwise(ops.Add), extentsBy(addDims)),
 	"Sub":        withExtents(2, 2, elementwise(ops.Sub), extentsBy(subDims)),
 	"Mul":        withExtents(2, 2, elementwise(ops.Mul), extentsBy(mulDims)),
@@ -180,6 +180,14 @@ func scan(f func(x *graph.Node, axis int, s ...ops.Scan) *graph.Node) func(*call
 		a := axis(c.scalarInt(1), x.Type().Rank())
 		return result(f(x, a, ops.Scan{Reverse: c.flag("reverse", false), Exclusive: c.flag("exclusive", false)}), c.elem(0))
 	}
+}
+
+// cumProd computes products of integers in float64.
+func cumProd(x *graph.Node, axis int, s ...ops.Scan) *graph.Node {
+	if d := x.Type().DType; !d.IsFloat() {
+		return ops.Cast(ops.CumProd(ops.Cast(x, shape.Float64), axis, s...), d)
+	}
+	return ops.CumProd(x, axis, s...)
 }
 
 // mod has the sign of the divisor, or with fmod that of the dividend.

@@ -1,6 +1,9 @@
 package onnx
 
 import (
+	"strings"
+	"unicode"
+
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -109,5 +112,39 @@ func integerGemm(c *call, a, b *graph.Node, op ops.MatMulOp, alpha, beta float64
 }
 
 func einsum(c *call) []*value {
-	return result(ops.Einsum(c.stringAttr("equation", ""), c.nodes()...), c.elem(0))
+	in := c.nodes()
+	return result(ops.Einsum(spelled(c.stringAttr("equation", ""), in), in...), c.elem(0))
+}
+
+// spelled writes letters for the ellipses of an equation: those that it does not use, for the axes that its terms have
+// beyond their letters.
+func spelled(equation string, in []*graph.Node) string {
+	equation = strings.ReplaceAll(equation, " ", "")
+	if !strings.Contains(equation, "...") {
+		return equation
+	}
+	terms, out, explicit := strings.Cut(equation, "->")
+	var free []string
+	for l := 'A'; l <= 'z'; l++ {
+		if unicode.IsLetter(l) && !strings.ContainsRune(equation, l) {
+			free = append(free, string(l))
+		}
+	}
+	most := 0
+	list := strings.Split(terms, ",")
+	for i, term := range list {
+		if i >= len(in) || !strings.Contains(term, "...") {
+			continue
+		}
+		axes := in[i].Type().Rank() - len(term) + len("...")
+		if axes < 0 || axes > len(free) {
+			refuse("%q does not fit %v", term, in[i].Type())
+		}
+		most = max(most, axes)
+		list[i] = strings.Replace(term, "...", strings.Join(free[:axes], ""), 1)
+	}
+	if !explicit {
+		refuse("an ellipsis without an explicit result")
+	}
+	return strings.Join(list, ",") + "->" + strings.Replace(out, "...", strings.Join(free[:most], ""), 1)
 }

@@ -16,9 +16,6 @@ var poolOperators = family{
 }
 
 func maxPool(c *call) []*value {
-	if len(c.n.Outputs) > 1 && c.n.Outputs[1] != "" {
-		refuse("the output of indices is not supported")
-	}
 	w := c.window(nil)
 	c.pad(&w)
 	x := c.node(0)
@@ -27,6 +24,11 @@ func maxPool(c *call) []*value {
 		x = ops.Cast(x, shape.Float32)
 	}
 	y := w.maxPool(x, c.flag("ceil_mode", false))
+	if len(c.n.Outputs) > 1 && c.n.Outputs[1] != "" {
+		outs := c.maxPoolIndices(w, x, y)
+		outs[0] = computed(convert(y, d), c.elem(0))
+		return outs
+	}
 	return moved(convert(y, d), c.elem(0))
 }
 

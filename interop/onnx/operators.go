@@ -43,7 +43,7 @@ func operators() catalogue {
 		mathOperators, activationOperators, logicOperators, castOperators, reduceOperators, normOperators, matmulOperators,
 		convOperators, poolOperators, moveOperators, indexOperators, shapeOperators, lossOperators, attentionOperators,
 		selectOperators, sequenceOperators, stringOperators, bitOperators, resizeOperators, scatterOperators, recurrentOperators, quantiseOperators,
-		controlOperators(),
+		controlOperators(), signalOperators, patchOperators,
 	} {
 		for name, rows := range f {
 			if _, twice := standard[name]; twice {

@@ -136,7 +136,7 @@ func (t *Tiles[T]) rowBlock(c []T, ldc int, a Left[T], b Panels[T], flags int) {
 			last = b.cols - j - (vecs-1)*t.Width
 		}
 		n = min(n, most)
-		t.Kernel[vecs][a.Rows](n, b.depth, &a.A[0], a.Row*size, a.Col*size, &b.b[j/nr*b.panel], b.row*size, b.panel*size,
+		t.Kernel[vecs][a.Rows](1, n, b.depth, &a.A[0], a.Row*size, a.Col*size, &b.b[j/nr*b.panel], b.row*size, b.panel*size,
 			&c[j], ldc*size, nil, flags, last)
 		j += n * nr
 	}

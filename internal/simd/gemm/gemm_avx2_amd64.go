@@ -7,122 +7,122 @@ package gemm
 // gemm1x1AVX2f32 is a tile of 1 rows by 1 vectors.
 //
 //go:noescape
-func gemm1x1AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm1x1AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm2x1AVX2f32 is a tile of 2 rows by 1 vectors.
 //
 //go:noescape
-func gemm2x1AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm2x1AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm3x1AVX2f32 is a tile of 3 rows by 1 vectors.
 //
 //go:noescape
-func gemm3x1AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm3x1AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm4x1AVX2f32 is a tile of 4 rows by 1 vectors.
 //
 //go:noescape
-func gemm4x1AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm4x1AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm5x1AVX2f32 is a tile of 5 rows by 1 vectors.
 //
 //go:noescape
-func gemm5x1AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm5x1AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm6x1AVX2f32 is a tile of 6 rows by 1 vectors.
 //
 //go:noescape
-func gemm6x1AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm6x1AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm1x2AVX2f32 is a tile of 1 rows by 2 vectors.
 //
 //go:noescape
-func gemm1x2AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm1x2AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm2x2AVX2f32 is a tile of 2 rows by 2 vectors.
 //
 //go:noescape
-func gemm2x2AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm2x2AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm3x2AVX2f32 is a tile of 3 rows by 2 vectors.
 //
 //go:noescape
-func gemm3x2AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm3x2AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm4x2AVX2f32 is a tile of 4 rows by 2 vectors.
 //
 //go:noescape
-func gemm4x2AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm4x2AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm5x2AVX2f32 is a tile of 5 rows by 2 vectors.
 //
 //go:noescape
-func gemm5x2AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm5x2AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm6x2AVX2f32 is a tile of 6 rows by 2 vectors.
 //
 //go:noescape
-func gemm6x2AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm6x2AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm1x1AVX2f64 is a tile of 1 rows by 1 vectors.
 //
 //go:noescape
-func gemm1x1AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm1x1AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm2x1AVX2f64 is a tile of 2 rows by 1 vectors.
 //
 //go:noescape
-func gemm2x1AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm2x1AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm3x1AVX2f64 is a tile of 3 rows by 1 vectors.
 //
 //go:noescape
-func gemm3x1AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm3x1AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm4x1AVX2f64 is a tile of 4 rows by 1 vectors.
 //
 //go:noescape
-func gemm4x1AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm4x1AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm5x1AVX2f64 is a tile of 5 rows by 1 vectors.
 //
 //go:noescape
-func gemm5x1AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm5x1AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm6x1AVX2f64 is a tile of 6 rows by 1 vectors.
 //
 //go:noescape
-func gemm6x1AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm6x1AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm1x2AVX2f64 is a tile of 1 rows by 2 vectors.
 //
 //go:noescape
-func gemm1x2AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm1x2AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm2x2AVX2f64 is a tile of 2 rows by 2 vectors.
 //
 //go:noescape
-func gemm2x2AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm2x2AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm3x2AVX2f64 is a tile of 3 rows by 2 vectors.
 //
 //go:noescape
-func gemm3x2AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm3x2AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm4x2AVX2f64 is a tile of 4 rows by 2 vectors.
 //
 //go:noescape
-func gemm4x2AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm4x2AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm5x2AVX2f64 is a tile of 5 rows by 2 vectors.
 //
 //go:noescape
-func gemm5x2AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm5x2AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm6x2AVX2f64 is a tile of 6 rows by 2 vectors.
 //
 //go:noescape
-func gemm6x2AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm6x2AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // transposeAVX2f32 writes rows <= 8 source rows of cols > 0 elements as columns. Strides are in bytes.
 //

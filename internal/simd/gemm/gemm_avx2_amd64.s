@@ -25,65 +25,69 @@ GLOBL lanes<>(SB), RODATA|NOPTR, $64
 DATA flushing<>+0(SB)/4, $0x00009fc0
 GLOBL flushing<>(SB), RODATA|NOPTR, $4
 
-// func gemm1x1AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm1x1AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm1x1AVX2f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm1x1AVX2f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    bks+48(FP), DX
-	MOVQ    c+64(FP), BX
-	MOVQ    cs+72(FP), SI
-	MOVQ    bias+80(FP), SI
-	MOVQ    last+96(FP), DI
-	CMPQ    DI, $0x08
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
+	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	VMOVUPS      (DI), Y1
-	ADDQ         DX, DI
-	VBROADCASTSS (R9), Y2
+	VMOVUPS      (R9), Y1
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y2
 	VFMADD231PS  Y1, Y2, Y0
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
-	MOVQ    BX, DI
-	VMOVUPS (DI), Y1
+	MOVQ    SI, R9
+	VMOVUPS (R9), Y1
 	VADDPS  Y1, Y0, Y0
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
-	VMOVUPS (SI), Y1
+	VMOVUPS (R8), Y1
 	VADDPS  Y1, Y0, Y0
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSS (DI), Y1
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSS (R9), Y1
 	VADDPS       Y1, Y0, Y0
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y1, Y1, Y1
 	VMAXPS       Y0, Y1, Y0
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Y1, Y0, Y0
 	VBROADCASTSS six<>+0(SB), Y1
@@ -91,63 +95,79 @@ full_row:
 
 fullrelu6:
 fullrelu:
-	MOVQ    BX, DI
-	VMOVUPS Y0, (DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+32, BX
+	MOVQ    SI, R9
+	VMOVUPS Y0, (R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+32, SI
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	ADDQ    $+32, R8
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
-	LEAQ    lanes<>+32(SB), R8
-	NEGQ    DI
-	VMOVUPS (R8)(DI*4), Y15
+	LEAQ    lanes<>+32(SB), R10
+	NEGQ    R9
+	VMOVUPS (R10)(R9*4), Y15
 
 masked:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	VMASKMOVPS   (DI), Y15, Y1
-	ADDQ         DX, DI
-	VBROADCASTSS (R9), Y2
+	VMASKMOVPS   (R9), Y15, Y1
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y2
 	VFMADD231PS  Y1, Y2, Y0
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
-	MOVQ       BX, DI
-	VMASKMOVPS (DI), Y15, Y1
+	MOVQ       SI, R9
+	VMASKMOVPS (R9), Y15, Y1
 	VADDPS     Y1, Y0, Y0
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
-	VMASKMOVPS (SI), Y15, Y1
+	VMASKMOVPS (R8), Y15, Y1
 	VADDPS     Y1, Y0, Y0
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSS (DI), Y1
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSS (R9), Y1
 	VADDPS       Y1, Y0, Y0
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y1, Y1, Y1
 	VMAXPS       Y0, Y1, Y0
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Y1, Y0, Y0
 	VBROADCASTSS six<>+0(SB), Y1
@@ -155,44 +175,59 @@ masked_row:
 
 maskedrelu6:
 maskedrelu:
-	MOVQ       BX, DI
-	VMASKMOVPS Y0, Y15, (DI)
-	ADDQ       bps+56(FP), CX
-	ADDQ       $+32, BX
+	MOVQ       SI, R9
+	VMASKMOVPS Y0, Y15, (R9)
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+32, SI
-	DECQ       n+0(FP)
-	JNE        masked
+	ADDQ       $+32, R8
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x01, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x01, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
 DATA six<>+0(SB)/4, $0x40c00000
 GLOBL six<>(SB), RODATA|NOPTR, $4
 
-// func gemm2x1AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm2x1AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm2x1AVX2f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm2x1AVX2f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -208,7 +243,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y2
@@ -218,28 +253,28 @@ full_sum:
 	VADDPS  Y2, Y1, Y1
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y2
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y2, Y1, Y1
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y2
 	VADDPS       Y2, Y0, Y0
 	VBROADCASTSS 4(R9), Y2
 	VADDPS       Y2, Y1, Y1
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y2, Y2, Y2
 	VMAXPS       Y0, Y2, Y0
 	VMAXPS       Y1, Y2, Y1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y2, Y1, Y1
@@ -253,12 +288,24 @@ fullrelu:
 	VMOVUPS Y0, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Y1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -266,11 +313,15 @@ partial:
 	VMOVUPS (R10)(R9*4), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -286,7 +337,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMASKMOVPS (R9), Y15, Y2
@@ -296,28 +347,28 @@ masked_sum:
 	VADDPS     Y2, Y1, Y1
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMASKMOVPS (R8), Y15, Y2
 	VADDPS     Y2, Y0, Y0
 	VADDPS     Y2, Y1, Y1
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y2
 	VADDPS       Y2, Y0, Y0
 	VBROADCASTSS 4(R9), Y2
 	VADDPS       Y2, Y1, Y1
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y2, Y2, Y2
 	VMAXPS       Y0, Y2, Y0
 	VMAXPS       Y1, Y2, Y1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y2, Y1, Y1
@@ -331,40 +382,55 @@ maskedrelu:
 	VMASKMOVPS Y0, Y15, (R9)
 	ADDQ       DI, R9
 	VMASKMOVPS Y1, Y15, (R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x02, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x02, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm3x1AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm3x1AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm3x1AVX2f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm3x1AVX2f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -382,7 +448,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y3
@@ -395,7 +461,7 @@ full_sum:
 	VADDPS  Y3, Y2, Y2
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y3
 	VADDPS  Y3, Y0, Y0
@@ -403,9 +469,9 @@ full_add:
 	VADDPS  Y3, Y2, Y2
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y3
 	VADDPS       Y3, Y0, Y0
 	VBROADCASTSS 4(R9), Y3
@@ -414,13 +480,13 @@ full_col:
 	VADDPS       Y3, Y2, Y2
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y3, Y3, Y3
 	VMAXPS       Y0, Y3, Y0
 	VMAXPS       Y1, Y3, Y1
 	VMAXPS       Y2, Y3, Y2
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Y3, Y0, Y0
 	VADDPS       Y3, Y1, Y1
@@ -438,12 +504,24 @@ fullrelu:
 	VMOVUPS Y1, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Y2, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -451,12 +529,16 @@ partial:
 	VMOVUPS (R10)(R9*4), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -474,7 +556,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMASKMOVPS (R9), Y15, Y3
@@ -487,7 +569,7 @@ masked_sum:
 	VADDPS     Y3, Y2, Y2
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMASKMOVPS (R8), Y15, Y3
 	VADDPS     Y3, Y0, Y0
@@ -495,9 +577,9 @@ masked_add:
 	VADDPS     Y3, Y2, Y2
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y3
 	VADDPS       Y3, Y0, Y0
 	VBROADCASTSS 4(R9), Y3
@@ -506,13 +588,13 @@ masked_col:
 	VADDPS       Y3, Y2, Y2
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y3, Y3, Y3
 	VMAXPS       Y0, Y3, Y0
 	VMAXPS       Y1, Y3, Y1
 	VMAXPS       Y2, Y3, Y2
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Y3, Y0, Y0
 	VADDPS       Y3, Y1, Y1
@@ -530,35 +612,50 @@ maskedrelu:
 	VMASKMOVPS Y1, Y15, (R9)
 	ADDQ       DI, R9
 	VMASKMOVPS Y2, Y15, (R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x03, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x03, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm4x1AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm4x1AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm4x1AVX2f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm4x1AVX2f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -566,7 +663,7 @@ full:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -587,7 +684,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y4
@@ -603,7 +700,7 @@ full_sum:
 	VADDPS  Y4, Y3, Y3
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y4
 	VADDPS  Y4, Y0, Y0
@@ -612,9 +709,9 @@ full_add:
 	VADDPS  Y4, Y3, Y3
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y4
 	VADDPS       Y4, Y0, Y0
 	VBROADCASTSS 4(R9), Y4
@@ -625,14 +722,14 @@ full_col:
 	VADDPS       Y4, Y3, Y3
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y4, Y4, Y4
 	VMAXPS       Y0, Y4, Y0
 	VMAXPS       Y1, Y4, Y1
 	VMAXPS       Y2, Y4, Y2
 	VMAXPS       Y3, Y4, Y3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y4, Y1, Y1
@@ -654,12 +751,24 @@ fullrelu:
 	VMOVUPS Y2, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Y3, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -667,7 +776,11 @@ partial:
 	VMOVUPS (R10)(R9*4), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -675,7 +788,7 @@ masked:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -696,7 +809,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMASKMOVPS (R9), Y15, Y4
@@ -712,7 +825,7 @@ masked_sum:
 	VADDPS     Y4, Y3, Y3
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMASKMOVPS (R8), Y15, Y4
 	VADDPS     Y4, Y0, Y0
@@ -721,9 +834,9 @@ masked_add:
 	VADDPS     Y4, Y3, Y3
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y4
 	VADDPS       Y4, Y0, Y0
 	VBROADCASTSS 4(R9), Y4
@@ -734,14 +847,14 @@ masked_col:
 	VADDPS       Y4, Y3, Y3
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y4, Y4, Y4
 	VMAXPS       Y0, Y4, Y0
 	VMAXPS       Y1, Y4, Y1
 	VMAXPS       Y2, Y4, Y2
 	VMAXPS       Y3, Y4, Y3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y4, Y1, Y1
@@ -763,35 +876,50 @@ maskedrelu:
 	VMASKMOVPS Y2, Y15, (R9)
 	ADDQ       DI, R9
 	VMASKMOVPS Y3, Y15, (R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x04, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x04, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm5x1AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm5x1AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm5x1AVX2f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm5x1AVX2f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -800,7 +928,7 @@ full:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -823,7 +951,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y5
@@ -842,7 +970,7 @@ full_sum:
 	VADDPS  Y5, Y4, Y4
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y5
 	VADDPS  Y5, Y0, Y0
@@ -852,9 +980,9 @@ full_add:
 	VADDPS  Y5, Y4, Y4
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y5
 	VADDPS       Y5, Y0, Y0
 	VBROADCASTSS 4(R9), Y5
@@ -867,7 +995,7 @@ full_col:
 	VADDPS       Y5, Y4, Y4
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y5, Y5, Y5
 	VMAXPS       Y0, Y5, Y0
@@ -875,7 +1003,7 @@ full_row:
 	VMAXPS       Y2, Y5, Y2
 	VMAXPS       Y3, Y5, Y3
 	VMAXPS       Y4, Y5, Y4
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Y5, Y0, Y0
 	VADDPS       Y5, Y1, Y1
@@ -901,12 +1029,24 @@ fullrelu:
 	VMOVUPS Y3, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Y4, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -914,7 +1054,11 @@ partial:
 	VMOVUPS (R10)(R9*4), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -923,7 +1067,7 @@ masked:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -946,7 +1090,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMASKMOVPS (R9), Y15, Y5
@@ -965,7 +1109,7 @@ masked_sum:
 	VADDPS     Y5, Y4, Y4
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMASKMOVPS (R8), Y15, Y5
 	VADDPS     Y5, Y0, Y0
@@ -975,9 +1119,9 @@ masked_add:
 	VADDPS     Y5, Y4, Y4
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y5
 	VADDPS       Y5, Y0, Y0
 	VBROADCASTSS 4(R9), Y5
@@ -990,7 +1134,7 @@ masked_col:
 	VADDPS       Y5, Y4, Y4
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y5, Y5, Y5
 	VMAXPS       Y0, Y5, Y0
@@ -998,7 +1142,7 @@ masked_row:
 	VMAXPS       Y2, Y5, Y2
 	VMAXPS       Y3, Y5, Y3
 	VMAXPS       Y4, Y5, Y4
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Y5, Y0, Y0
 	VADDPS       Y5, Y1, Y1
@@ -1024,35 +1168,50 @@ maskedrelu:
 	VMASKMOVPS Y3, Y15, (R9)
 	ADDQ       DI, R9
 	VMASKMOVPS Y4, Y15, (R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x05, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x05, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm6x1AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm6x1AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm6x1AVX2f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm6x1AVX2f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -1062,7 +1221,7 @@ full:
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -1087,7 +1246,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y6
@@ -1109,7 +1268,7 @@ full_sum:
 	VADDPS  Y6, Y5, Y5
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y6
 	VADDPS  Y6, Y0, Y0
@@ -1120,9 +1279,9 @@ full_add:
 	VADDPS  Y6, Y5, Y5
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y6
 	VADDPS       Y6, Y0, Y0
 	VBROADCASTSS 4(R9), Y6
@@ -1137,7 +1296,7 @@ full_col:
 	VADDPS       Y6, Y5, Y5
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y6, Y6, Y6
 	VMAXPS       Y0, Y6, Y0
@@ -1146,7 +1305,7 @@ full_row:
 	VMAXPS       Y3, Y6, Y3
 	VMAXPS       Y4, Y6, Y4
 	VMAXPS       Y5, Y6, Y5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Y6, Y0, Y0
 	VADDPS       Y6, Y1, Y1
@@ -1176,12 +1335,24 @@ fullrelu:
 	VMOVUPS Y4, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Y5, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -1189,7 +1360,11 @@ partial:
 	VMOVUPS (R10)(R9*4), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -1199,7 +1374,7 @@ masked:
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -1224,7 +1399,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMASKMOVPS (R9), Y15, Y6
@@ -1246,7 +1421,7 @@ masked_sum:
 	VADDPS     Y6, Y5, Y5
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMASKMOVPS (R8), Y15, Y6
 	VADDPS     Y6, Y0, Y0
@@ -1257,9 +1432,9 @@ masked_add:
 	VADDPS     Y6, Y5, Y5
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y6
 	VADDPS       Y6, Y0, Y0
 	VBROADCASTSS 4(R9), Y6
@@ -1274,7 +1449,7 @@ masked_col:
 	VADDPS       Y6, Y5, Y5
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y6, Y6, Y6
 	VMAXPS       Y0, Y6, Y0
@@ -1283,7 +1458,7 @@ masked_row:
 	VMAXPS       Y3, Y6, Y3
 	VMAXPS       Y4, Y6, Y4
 	VMAXPS       Y5, Y6, Y5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Y6, Y0, Y0
 	VADDPS       Y6, Y1, Y1
@@ -1313,85 +1488,100 @@ maskedrelu:
 	VMASKMOVPS Y4, Y15, (R9)
 	ADDQ       DI, R9
 	VMASKMOVPS Y5, Y15, (R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x06, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x06, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm1x2AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm1x2AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm1x2AVX2f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm1x2AVX2f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    bks+48(FP), DX
-	MOVQ    c+64(FP), BX
-	MOVQ    cs+72(FP), SI
-	MOVQ    bias+80(FP), SI
-	MOVQ    last+96(FP), DI
-	CMPQ    DI, $0x08
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
+	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	VMOVUPS      (DI), Y2
-	VMOVUPS      32(DI), Y3
-	ADDQ         DX, DI
-	VBROADCASTSS (R9), Y4
+	VMOVUPS      (R9), Y2
+	VMOVUPS      32(R9), Y3
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y4
 	VFMADD231PS  Y2, Y4, Y0
 	VFMADD231PS  Y3, Y4, Y1
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
-	MOVQ    BX, DI
-	VMOVUPS (DI), Y2
+	MOVQ    SI, R9
+	VMOVUPS (R9), Y2
 	VADDPS  Y2, Y0, Y0
-	VMOVUPS 32(DI), Y2
+	VMOVUPS 32(R9), Y2
 	VADDPS  Y2, Y1, Y1
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
-	VMOVUPS (SI), Y2
+	VMOVUPS (R8), Y2
 	VADDPS  Y2, Y0, Y0
-	VMOVUPS 32(SI), Y2
+	VMOVUPS 32(R8), Y2
 	VADDPS  Y2, Y1, Y1
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSS (DI), Y2
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSS (R9), Y2
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y2, Y1, Y1
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y2, Y2, Y2
 	VMAXPS       Y0, Y2, Y0
 	VMAXPS       Y1, Y2, Y1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y2, Y1, Y1
@@ -1401,73 +1591,89 @@ full_row:
 
 fullrelu6:
 fullrelu:
-	MOVQ    BX, DI
-	VMOVUPS Y0, (DI)
-	VMOVUPS Y1, 32(DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+64, BX
+	MOVQ    SI, R9
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	ADDQ    $+64, R8
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
-	LEAQ    lanes<>+32(SB), R8
-	NEGQ    DI
-	VMOVUPS (R8)(DI*4), Y15
+	LEAQ    lanes<>+32(SB), R10
+	NEGQ    R9
+	VMOVUPS (R10)(R9*4), Y15
 
 masked:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	VMOVUPS      (DI), Y2
-	VMASKMOVPS   32(DI), Y15, Y3
-	ADDQ         DX, DI
-	VBROADCASTSS (R9), Y4
+	VMOVUPS      (R9), Y2
+	VMASKMOVPS   32(R9), Y15, Y3
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Y4
 	VFMADD231PS  Y2, Y4, Y0
 	VFMADD231PS  Y3, Y4, Y1
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
-	MOVQ       BX, DI
-	VMOVUPS    (DI), Y2
+	MOVQ       SI, R9
+	VMOVUPS    (R9), Y2
 	VADDPS     Y2, Y0, Y0
-	VMASKMOVPS 32(DI), Y15, Y2
+	VMASKMOVPS 32(R9), Y15, Y2
 	VADDPS     Y2, Y1, Y1
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
-	VMOVUPS    (SI), Y2
+	VMOVUPS    (R8), Y2
 	VADDPS     Y2, Y0, Y0
-	VMASKMOVPS 32(SI), Y15, Y2
+	VMASKMOVPS 32(R8), Y15, Y2
 	VADDPS     Y2, Y1, Y1
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSS (DI), Y2
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSS (R9), Y2
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y2, Y1, Y1
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y2, Y2, Y2
 	VMAXPS       Y0, Y2, Y0
 	VMAXPS       Y1, Y2, Y1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y2, Y1, Y1
@@ -1477,44 +1683,59 @@ masked_row:
 
 maskedrelu6:
 maskedrelu:
-	MOVQ       BX, DI
-	VMOVUPS    Y0, (DI)
-	VMASKMOVPS Y1, Y15, 32(DI)
-	ADDQ       bps+56(FP), CX
-	ADDQ       $+64, BX
+	MOVQ       SI, R9
+	VMOVUPS    Y0, (R9)
+	VMASKMOVPS Y1, Y15, 32(R9)
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+64, SI
-	DECQ       n+0(FP)
-	JNE        masked
+	ADDQ       $+64, R8
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x01, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x01, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm2x2AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm2x2AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm2x2AVX2f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm2x2AVX2f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -1533,7 +1754,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y4
@@ -1547,7 +1768,7 @@ full_sum:
 	VADDPS  Y4, Y3, Y3
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y4
 	VADDPS  Y4, Y0, Y0
@@ -1557,9 +1778,9 @@ full_add:
 	VADDPS  Y4, Y3, Y3
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y4
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y4, Y1, Y1
@@ -1568,14 +1789,14 @@ full_col:
 	VADDPS       Y4, Y3, Y3
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y4, Y4, Y4
 	VMAXPS       Y0, Y4, Y0
 	VMAXPS       Y1, Y4, Y1
 	VMAXPS       Y2, Y4, Y2
 	VMAXPS       Y3, Y4, Y3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y4, Y1, Y1
@@ -1595,12 +1816,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Y2, (R9)
 	VMOVUPS Y3, 32(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -1608,13 +1841,17 @@ partial:
 	VMOVUPS (R10)(R9*4), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -1633,7 +1870,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMOVUPS    (R9), Y4
@@ -1647,7 +1884,7 @@ masked_sum:
 	VADDPS     Y4, Y3, Y3
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMOVUPS    (R8), Y4
 	VADDPS     Y4, Y0, Y0
@@ -1657,9 +1894,9 @@ masked_add:
 	VADDPS     Y4, Y3, Y3
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y4
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y4, Y1, Y1
@@ -1668,14 +1905,14 @@ masked_col:
 	VADDPS       Y4, Y3, Y3
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y4, Y4, Y4
 	VMAXPS       Y0, Y4, Y0
 	VMAXPS       Y1, Y4, Y1
 	VMAXPS       Y2, Y4, Y2
 	VMAXPS       Y3, Y4, Y3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y4, Y1, Y1
@@ -1695,35 +1932,50 @@ maskedrelu:
 	ADDQ       DI, R9
 	VMOVUPS    Y2, (R9)
 	VMASKMOVPS Y3, Y15, 32(R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x02, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x02, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm3x2AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm3x2AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm3x2AVX2f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm3x2AVX2f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -1731,7 +1983,7 @@ full:
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -1753,7 +2005,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y6
@@ -1772,7 +2024,7 @@ full_sum:
 	VADDPS  Y6, Y5, Y5
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y6
 	VADDPS  Y6, Y0, Y0
@@ -1784,9 +2036,9 @@ full_add:
 	VADDPS  Y6, Y5, Y5
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y6
 	VADDPS       Y6, Y0, Y0
 	VADDPS       Y6, Y1, Y1
@@ -1798,7 +2050,7 @@ full_col:
 	VADDPS       Y6, Y5, Y5
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y6, Y6, Y6
 	VMAXPS       Y0, Y6, Y0
@@ -1807,7 +2059,7 @@ full_row:
 	VMAXPS       Y3, Y6, Y3
 	VMAXPS       Y4, Y6, Y4
 	VMAXPS       Y5, Y6, Y5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Y6, Y0, Y0
 	VADDPS       Y6, Y1, Y1
@@ -1834,12 +2086,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Y4, (R9)
 	VMOVUPS Y5, 32(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -1847,7 +2111,11 @@ partial:
 	VMOVUPS (R10)(R9*4), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -1855,7 +2123,7 @@ masked:
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -1877,7 +2145,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMOVUPS    (R9), Y6
@@ -1896,7 +2164,7 @@ masked_sum:
 	VADDPS     Y6, Y5, Y5
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMOVUPS    (R8), Y6
 	VADDPS     Y6, Y0, Y0
@@ -1908,9 +2176,9 @@ masked_add:
 	VADDPS     Y6, Y5, Y5
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y6
 	VADDPS       Y6, Y0, Y0
 	VADDPS       Y6, Y1, Y1
@@ -1922,7 +2190,7 @@ masked_col:
 	VADDPS       Y6, Y5, Y5
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y6, Y6, Y6
 	VMAXPS       Y0, Y6, Y0
@@ -1931,7 +2199,7 @@ masked_row:
 	VMAXPS       Y3, Y6, Y3
 	VMAXPS       Y4, Y6, Y4
 	VMAXPS       Y5, Y6, Y5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Y6, Y0, Y0
 	VADDPS       Y6, Y1, Y1
@@ -1958,35 +2226,50 @@ maskedrelu:
 	ADDQ       DI, R9
 	VMOVUPS    Y4, (R9)
 	VMASKMOVPS Y5, Y15, 32(R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x03, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x03, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm4x2AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm4x2AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm4x2AVX2f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm4x2AVX2f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -1998,7 +2281,7 @@ full:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -2024,7 +2307,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y8
@@ -2048,7 +2331,7 @@ full_sum:
 	VADDPS  Y8, Y7, Y7
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y8
 	VADDPS  Y8, Y0, Y0
@@ -2062,9 +2345,9 @@ full_add:
 	VADDPS  Y8, Y7, Y7
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y8
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
@@ -2079,7 +2362,7 @@ full_col:
 	VADDPS       Y8, Y7, Y7
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y8, Y8, Y8
 	VMAXPS       Y0, Y8, Y0
@@ -2090,7 +2373,7 @@ full_row:
 	VMAXPS       Y5, Y8, Y5
 	VMAXPS       Y6, Y8, Y6
 	VMAXPS       Y7, Y8, Y7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
@@ -2124,12 +2407,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Y6, (R9)
 	VMOVUPS Y7, 32(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -2137,7 +2432,11 @@ partial:
 	VMOVUPS (R10)(R9*4), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -2149,7 +2448,7 @@ masked:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -2175,7 +2474,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMOVUPS    (R9), Y8
@@ -2199,7 +2498,7 @@ masked_sum:
 	VADDPS     Y8, Y7, Y7
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMOVUPS    (R8), Y8
 	VADDPS     Y8, Y0, Y0
@@ -2213,9 +2512,9 @@ masked_add:
 	VADDPS     Y8, Y7, Y7
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y8
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
@@ -2230,7 +2529,7 @@ masked_col:
 	VADDPS       Y8, Y7, Y7
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y8, Y8, Y8
 	VMAXPS       Y0, Y8, Y0
@@ -2241,7 +2540,7 @@ masked_row:
 	VMAXPS       Y5, Y8, Y5
 	VMAXPS       Y6, Y8, Y6
 	VMAXPS       Y7, Y8, Y7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
@@ -2275,35 +2574,50 @@ maskedrelu:
 	ADDQ       DI, R9
 	VMOVUPS    Y6, (R9)
 	VMASKMOVPS Y7, Y15, 32(R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x04, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x04, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm5x2AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm5x2AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm5x2AVX2f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm5x2AVX2f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -2317,7 +2631,7 @@ full:
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -2346,7 +2660,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y10
@@ -2375,7 +2689,7 @@ full_sum:
 	VADDPS  Y10, Y9, Y9
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y10
 	VADDPS  Y10, Y0, Y0
@@ -2391,9 +2705,9 @@ full_add:
 	VADDPS  Y10, Y9, Y9
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y10
 	VADDPS       Y10, Y0, Y0
 	VADDPS       Y10, Y1, Y1
@@ -2411,7 +2725,7 @@ full_col:
 	VADDPS       Y10, Y9, Y9
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y10, Y10, Y10
 	VMAXPS       Y0, Y10, Y0
@@ -2424,7 +2738,7 @@ full_row:
 	VMAXPS       Y7, Y10, Y7
 	VMAXPS       Y8, Y10, Y8
 	VMAXPS       Y9, Y10, Y9
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Y10, Y0, Y0
 	VADDPS       Y10, Y1, Y1
@@ -2465,12 +2779,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Y8, (R9)
 	VMOVUPS Y9, 32(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -2478,7 +2804,11 @@ partial:
 	VMOVUPS (R10)(R9*4), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -2492,7 +2822,7 @@ masked:
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -2521,7 +2851,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMOVUPS    (R9), Y10
@@ -2550,7 +2880,7 @@ masked_sum:
 	VADDPS     Y10, Y9, Y9
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMOVUPS    (R8), Y10
 	VADDPS     Y10, Y0, Y0
@@ -2566,9 +2896,9 @@ masked_add:
 	VADDPS     Y10, Y9, Y9
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y10
 	VADDPS       Y10, Y0, Y0
 	VADDPS       Y10, Y1, Y1
@@ -2586,7 +2916,7 @@ masked_col:
 	VADDPS       Y10, Y9, Y9
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y10, Y10, Y10
 	VMAXPS       Y0, Y10, Y0
@@ -2599,7 +2929,7 @@ masked_row:
 	VMAXPS       Y7, Y10, Y7
 	VMAXPS       Y8, Y10, Y8
 	VMAXPS       Y9, Y10, Y9
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Y10, Y0, Y0
 	VADDPS       Y10, Y1, Y1
@@ -2640,35 +2970,50 @@ maskedrelu:
 	ADDQ       DI, R9
 	VMOVUPS    Y8, (R9)
 	VMASKMOVPS Y9, Y15, 32(R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x05, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x05, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm6x2AVX2f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm6x2AVX2f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm6x2AVX2f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm6x2AVX2f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -2684,7 +3029,7 @@ full:
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -2716,7 +3061,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y12
@@ -2750,7 +3095,7 @@ full_sum:
 	VADDPS  Y12, Y11, Y11
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y12
 	VADDPS  Y12, Y0, Y0
@@ -2768,9 +3113,9 @@ full_add:
 	VADDPS  Y12, Y11, Y11
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y12
 	VADDPS       Y12, Y0, Y0
 	VADDPS       Y12, Y1, Y1
@@ -2791,7 +3136,7 @@ full_col:
 	VADDPS       Y12, Y11, Y11
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y12, Y12, Y12
 	VMAXPS       Y0, Y12, Y0
@@ -2806,7 +3151,7 @@ full_row:
 	VMAXPS       Y9, Y12, Y9
 	VMAXPS       Y10, Y12, Y10
 	VMAXPS       Y11, Y12, Y11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Y12, Y0, Y0
 	VADDPS       Y12, Y1, Y1
@@ -2854,12 +3199,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Y10, (R9)
 	VMOVUPS Y11, 32(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -2867,7 +3224,11 @@ partial:
 	VMOVUPS (R10)(R9*4), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -2883,7 +3244,7 @@ masked:
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -2915,7 +3276,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMOVUPS    (R9), Y12
@@ -2949,7 +3310,7 @@ masked_sum:
 	VADDPS     Y12, Y11, Y11
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMOVUPS    (R8), Y12
 	VADDPS     Y12, Y0, Y0
@@ -2967,9 +3328,9 @@ masked_add:
 	VADDPS     Y12, Y11, Y11
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Y12
 	VADDPS       Y12, Y0, Y0
 	VADDPS       Y12, Y1, Y1
@@ -2990,7 +3351,7 @@ masked_col:
 	VADDPS       Y12, Y11, Y11
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y12, Y12, Y12
 	VMAXPS       Y0, Y12, Y0
@@ -3005,7 +3366,7 @@ masked_row:
 	VMAXPS       Y9, Y12, Y9
 	VMAXPS       Y10, Y12, Y10
 	VMAXPS       Y11, Y12, Y11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Y12, Y0, Y0
 	VADDPS       Y12, Y1, Y1
@@ -3053,76 +3414,91 @@ maskedrelu:
 	ADDQ       DI, R9
 	VMOVUPS    Y10, (R9)
 	VMASKMOVPS Y11, Y15, 32(R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x06, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x06, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm1x1AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm1x1AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm1x1AVX2f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm1x1AVX2f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    bks+48(FP), DX
-	MOVQ    c+64(FP), BX
-	MOVQ    cs+72(FP), SI
-	MOVQ    bias+80(FP), SI
-	MOVQ    last+96(FP), DI
-	CMPQ    DI, $0x04
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
+	CMPQ    R9, $0x04
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	VMOVUPS      (DI), Y1
-	ADDQ         DX, DI
-	VBROADCASTSD (R9), Y2
+	VMOVUPS      (R9), Y1
+	ADDQ         BX, R9
+	VBROADCASTSD (R11), Y2
 	VFMADD231PD  Y1, Y2, Y0
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
-	MOVQ    BX, DI
-	VMOVUPS (DI), Y1
+	MOVQ    SI, R9
+	VMOVUPS (R9), Y1
 	VADDPD  Y1, Y0, Y0
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
-	VMOVUPS (SI), Y1
+	VMOVUPS (R8), Y1
 	VADDPD  Y1, Y0, Y0
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSD (DI), Y1
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSD (R9), Y1
 	VADDPD       Y1, Y0, Y0
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y1, Y1, Y1
 	VMAXPD       Y0, Y1, Y0
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Y1, Y0, Y0
 	VBROADCASTSD six64<>+0(SB), Y1
@@ -3130,63 +3506,79 @@ full_row:
 
 fullrelu6:
 fullrelu:
-	MOVQ    BX, DI
-	VMOVUPS Y0, (DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+32, BX
+	MOVQ    SI, R9
+	VMOVUPS Y0, (R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+32, SI
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	ADDQ    $+32, R8
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
-	LEAQ    lanes<>+32(SB), R8
-	NEGQ    DI
-	VMOVUPS (R8)(DI*8), Y15
+	LEAQ    lanes<>+32(SB), R10
+	NEGQ    R9
+	VMOVUPS (R10)(R9*8), Y15
 
 masked:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	VMASKMOVPD   (DI), Y15, Y1
-	ADDQ         DX, DI
-	VBROADCASTSD (R9), Y2
+	VMASKMOVPD   (R9), Y15, Y1
+	ADDQ         BX, R9
+	VBROADCASTSD (R11), Y2
 	VFMADD231PD  Y1, Y2, Y0
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
-	MOVQ       BX, DI
-	VMASKMOVPD (DI), Y15, Y1
+	MOVQ       SI, R9
+	VMASKMOVPD (R9), Y15, Y1
 	VADDPD     Y1, Y0, Y0
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
-	VMASKMOVPD (SI), Y15, Y1
+	VMASKMOVPD (R8), Y15, Y1
 	VADDPD     Y1, Y0, Y0
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSD (DI), Y1
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSD (R9), Y1
 	VADDPD       Y1, Y0, Y0
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y1, Y1, Y1
 	VMAXPD       Y0, Y1, Y0
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Y1, Y0, Y0
 	VBROADCASTSD six64<>+0(SB), Y1
@@ -3194,16 +3586,27 @@ masked_row:
 
 maskedrelu6:
 maskedrelu:
-	MOVQ       BX, DI
-	VMASKMOVPD Y0, Y15, (DI)
-	ADDQ       bps+56(FP), CX
-	ADDQ       $+32, BX
+	MOVQ       SI, R9
+	VMASKMOVPD Y0, Y15, (R9)
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+32, SI
-	DECQ       n+0(FP)
-	JNE        masked
+	ADDQ       $+32, R8
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x01, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x01, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
@@ -3211,28 +3614,32 @@ DATA six64<>+0(SB)/4, $0x00000000
 DATA six64<>+4(SB)/4, $0x40180000
 GLOBL six64<>(SB), RODATA|NOPTR, $8
 
-// func gemm2x1AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm2x1AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm2x1AVX2f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm2x1AVX2f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x04
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -3248,7 +3655,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y2
@@ -3258,28 +3665,28 @@ full_sum:
 	VADDPD  Y2, Y1, Y1
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y2
 	VADDPD  Y2, Y0, Y0
 	VADDPD  Y2, Y1, Y1
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y2
 	VADDPD       Y2, Y0, Y0
 	VBROADCASTSD 8(R9), Y2
 	VADDPD       Y2, Y1, Y1
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y2, Y2, Y2
 	VMAXPD       Y0, Y2, Y0
 	VMAXPD       Y1, Y2, Y1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Y2, Y0, Y0
 	VADDPD       Y2, Y1, Y1
@@ -3293,12 +3700,24 @@ fullrelu:
 	VMOVUPS Y0, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Y1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -3306,11 +3725,15 @@ partial:
 	VMOVUPS (R10)(R9*8), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -3326,7 +3749,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMASKMOVPD (R9), Y15, Y2
@@ -3336,28 +3759,28 @@ masked_sum:
 	VADDPD     Y2, Y1, Y1
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMASKMOVPD (R8), Y15, Y2
 	VADDPD     Y2, Y0, Y0
 	VADDPD     Y2, Y1, Y1
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y2
 	VADDPD       Y2, Y0, Y0
 	VBROADCASTSD 8(R9), Y2
 	VADDPD       Y2, Y1, Y1
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y2, Y2, Y2
 	VMAXPD       Y0, Y2, Y0
 	VMAXPD       Y1, Y2, Y1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Y2, Y0, Y0
 	VADDPD       Y2, Y1, Y1
@@ -3371,40 +3794,55 @@ maskedrelu:
 	VMASKMOVPD Y0, Y15, (R9)
 	ADDQ       DI, R9
 	VMASKMOVPD Y1, Y15, (R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x02, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x02, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm3x1AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm3x1AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm3x1AVX2f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm3x1AVX2f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x04
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -3422,7 +3860,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y3
@@ -3435,7 +3873,7 @@ full_sum:
 	VADDPD  Y3, Y2, Y2
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y3
 	VADDPD  Y3, Y0, Y0
@@ -3443,9 +3881,9 @@ full_add:
 	VADDPD  Y3, Y2, Y2
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y3
 	VADDPD       Y3, Y0, Y0
 	VBROADCASTSD 8(R9), Y3
@@ -3454,13 +3892,13 @@ full_col:
 	VADDPD       Y3, Y2, Y2
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y3, Y3, Y3
 	VMAXPD       Y0, Y3, Y0
 	VMAXPD       Y1, Y3, Y1
 	VMAXPD       Y2, Y3, Y2
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Y3, Y0, Y0
 	VADDPD       Y3, Y1, Y1
@@ -3478,12 +3916,24 @@ fullrelu:
 	VMOVUPS Y1, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Y2, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -3491,12 +3941,16 @@ partial:
 	VMOVUPS (R10)(R9*8), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -3514,7 +3968,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMASKMOVPD (R9), Y15, Y3
@@ -3527,7 +3981,7 @@ masked_sum:
 	VADDPD     Y3, Y2, Y2
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMASKMOVPD (R8), Y15, Y3
 	VADDPD     Y3, Y0, Y0
@@ -3535,9 +3989,9 @@ masked_add:
 	VADDPD     Y3, Y2, Y2
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y3
 	VADDPD       Y3, Y0, Y0
 	VBROADCASTSD 8(R9), Y3
@@ -3546,13 +4000,13 @@ masked_col:
 	VADDPD       Y3, Y2, Y2
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y3, Y3, Y3
 	VMAXPD       Y0, Y3, Y0
 	VMAXPD       Y1, Y3, Y1
 	VMAXPD       Y2, Y3, Y2
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Y3, Y0, Y0
 	VADDPD       Y3, Y1, Y1
@@ -3570,35 +4024,50 @@ maskedrelu:
 	VMASKMOVPD Y1, Y15, (R9)
 	ADDQ       DI, R9
 	VMASKMOVPD Y2, Y15, (R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x03, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x03, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm4x1AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm4x1AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm4x1AVX2f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm4x1AVX2f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x04
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -3606,7 +4075,7 @@ full:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -3627,7 +4096,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y4
@@ -3643,7 +4112,7 @@ full_sum:
 	VADDPD  Y4, Y3, Y3
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y4
 	VADDPD  Y4, Y0, Y0
@@ -3652,9 +4121,9 @@ full_add:
 	VADDPD  Y4, Y3, Y3
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y4
 	VADDPD       Y4, Y0, Y0
 	VBROADCASTSD 8(R9), Y4
@@ -3665,14 +4134,14 @@ full_col:
 	VADDPD       Y4, Y3, Y3
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y4, Y4, Y4
 	VMAXPD       Y0, Y4, Y0
 	VMAXPD       Y1, Y4, Y1
 	VMAXPD       Y2, Y4, Y2
 	VMAXPD       Y3, Y4, Y3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Y4, Y0, Y0
 	VADDPD       Y4, Y1, Y1
@@ -3694,12 +4163,24 @@ fullrelu:
 	VMOVUPS Y2, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Y3, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -3707,7 +4188,11 @@ partial:
 	VMOVUPS (R10)(R9*8), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -3715,7 +4200,7 @@ masked:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -3736,7 +4221,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMASKMOVPD (R9), Y15, Y4
@@ -3752,7 +4237,7 @@ masked_sum:
 	VADDPD     Y4, Y3, Y3
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMASKMOVPD (R8), Y15, Y4
 	VADDPD     Y4, Y0, Y0
@@ -3761,9 +4246,9 @@ masked_add:
 	VADDPD     Y4, Y3, Y3
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y4
 	VADDPD       Y4, Y0, Y0
 	VBROADCASTSD 8(R9), Y4
@@ -3774,14 +4259,14 @@ masked_col:
 	VADDPD       Y4, Y3, Y3
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y4, Y4, Y4
 	VMAXPD       Y0, Y4, Y0
 	VMAXPD       Y1, Y4, Y1
 	VMAXPD       Y2, Y4, Y2
 	VMAXPD       Y3, Y4, Y3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Y4, Y0, Y0
 	VADDPD       Y4, Y1, Y1
@@ -3803,35 +4288,50 @@ maskedrelu:
 	VMASKMOVPD Y2, Y15, (R9)
 	ADDQ       DI, R9
 	VMASKMOVPD Y3, Y15, (R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x04, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x04, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm5x1AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm5x1AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm5x1AVX2f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm5x1AVX2f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x04
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -3840,7 +4340,7 @@ full:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -3863,7 +4363,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y5
@@ -3882,7 +4382,7 @@ full_sum:
 	VADDPD  Y5, Y4, Y4
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y5
 	VADDPD  Y5, Y0, Y0
@@ -3892,9 +4392,9 @@ full_add:
 	VADDPD  Y5, Y4, Y4
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y5
 	VADDPD       Y5, Y0, Y0
 	VBROADCASTSD 8(R9), Y5
@@ -3907,7 +4407,7 @@ full_col:
 	VADDPD       Y5, Y4, Y4
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y5, Y5, Y5
 	VMAXPD       Y0, Y5, Y0
@@ -3915,7 +4415,7 @@ full_row:
 	VMAXPD       Y2, Y5, Y2
 	VMAXPD       Y3, Y5, Y3
 	VMAXPD       Y4, Y5, Y4
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Y5, Y0, Y0
 	VADDPD       Y5, Y1, Y1
@@ -3941,12 +4441,24 @@ fullrelu:
 	VMOVUPS Y3, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Y4, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -3954,7 +4466,11 @@ partial:
 	VMOVUPS (R10)(R9*8), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -3963,7 +4479,7 @@ masked:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -3986,7 +4502,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMASKMOVPD (R9), Y15, Y5
@@ -4005,7 +4521,7 @@ masked_sum:
 	VADDPD     Y5, Y4, Y4
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMASKMOVPD (R8), Y15, Y5
 	VADDPD     Y5, Y0, Y0
@@ -4015,9 +4531,9 @@ masked_add:
 	VADDPD     Y5, Y4, Y4
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y5
 	VADDPD       Y5, Y0, Y0
 	VBROADCASTSD 8(R9), Y5
@@ -4030,7 +4546,7 @@ masked_col:
 	VADDPD       Y5, Y4, Y4
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y5, Y5, Y5
 	VMAXPD       Y0, Y5, Y0
@@ -4038,7 +4554,7 @@ masked_row:
 	VMAXPD       Y2, Y5, Y2
 	VMAXPD       Y3, Y5, Y3
 	VMAXPD       Y4, Y5, Y4
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Y5, Y0, Y0
 	VADDPD       Y5, Y1, Y1
@@ -4064,35 +4580,50 @@ maskedrelu:
 	VMASKMOVPD Y3, Y15, (R9)
 	ADDQ       DI, R9
 	VMASKMOVPD Y4, Y15, (R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x05, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x05, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm6x1AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm6x1AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm6x1AVX2f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm6x1AVX2f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x04
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -4102,7 +4633,7 @@ full:
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -4127,7 +4658,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y6
@@ -4149,7 +4680,7 @@ full_sum:
 	VADDPD  Y6, Y5, Y5
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y6
 	VADDPD  Y6, Y0, Y0
@@ -4160,9 +4691,9 @@ full_add:
 	VADDPD  Y6, Y5, Y5
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y6
 	VADDPD       Y6, Y0, Y0
 	VBROADCASTSD 8(R9), Y6
@@ -4177,7 +4708,7 @@ full_col:
 	VADDPD       Y6, Y5, Y5
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y6, Y6, Y6
 	VMAXPD       Y0, Y6, Y0
@@ -4186,7 +4717,7 @@ full_row:
 	VMAXPD       Y3, Y6, Y3
 	VMAXPD       Y4, Y6, Y4
 	VMAXPD       Y5, Y6, Y5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Y6, Y0, Y0
 	VADDPD       Y6, Y1, Y1
@@ -4216,12 +4747,24 @@ fullrelu:
 	VMOVUPS Y4, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Y5, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -4229,7 +4772,11 @@ partial:
 	VMOVUPS (R10)(R9*8), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -4239,7 +4786,7 @@ masked:
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -4264,7 +4811,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMASKMOVPD (R9), Y15, Y6
@@ -4286,7 +4833,7 @@ masked_sum:
 	VADDPD     Y6, Y5, Y5
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMASKMOVPD (R8), Y15, Y6
 	VADDPD     Y6, Y0, Y0
@@ -4297,9 +4844,9 @@ masked_add:
 	VADDPD     Y6, Y5, Y5
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y6
 	VADDPD       Y6, Y0, Y0
 	VBROADCASTSD 8(R9), Y6
@@ -4314,7 +4861,7 @@ masked_col:
 	VADDPD       Y6, Y5, Y5
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y6, Y6, Y6
 	VMAXPD       Y0, Y6, Y0
@@ -4323,7 +4870,7 @@ masked_row:
 	VMAXPD       Y3, Y6, Y3
 	VMAXPD       Y4, Y6, Y4
 	VMAXPD       Y5, Y6, Y5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Y6, Y0, Y0
 	VADDPD       Y6, Y1, Y1
@@ -4353,85 +4900,100 @@ maskedrelu:
 	VMASKMOVPD Y4, Y15, (R9)
 	ADDQ       DI, R9
 	VMASKMOVPD Y5, Y15, (R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x06, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x06, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm1x2AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm1x2AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm1x2AVX2f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm1x2AVX2f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    bks+48(FP), DX
-	MOVQ    c+64(FP), BX
-	MOVQ    cs+72(FP), SI
-	MOVQ    bias+80(FP), SI
-	MOVQ    last+96(FP), DI
-	CMPQ    DI, $0x04
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
+	CMPQ    R9, $0x04
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	VMOVUPS      (DI), Y2
-	VMOVUPS      32(DI), Y3
-	ADDQ         DX, DI
-	VBROADCASTSD (R9), Y4
+	VMOVUPS      (R9), Y2
+	VMOVUPS      32(R9), Y3
+	ADDQ         BX, R9
+	VBROADCASTSD (R11), Y4
 	VFMADD231PD  Y2, Y4, Y0
 	VFMADD231PD  Y3, Y4, Y1
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
-	MOVQ    BX, DI
-	VMOVUPS (DI), Y2
+	MOVQ    SI, R9
+	VMOVUPS (R9), Y2
 	VADDPD  Y2, Y0, Y0
-	VMOVUPS 32(DI), Y2
+	VMOVUPS 32(R9), Y2
 	VADDPD  Y2, Y1, Y1
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
-	VMOVUPS (SI), Y2
+	VMOVUPS (R8), Y2
 	VADDPD  Y2, Y0, Y0
-	VMOVUPS 32(SI), Y2
+	VMOVUPS 32(R8), Y2
 	VADDPD  Y2, Y1, Y1
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSD (DI), Y2
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSD (R9), Y2
 	VADDPD       Y2, Y0, Y0
 	VADDPD       Y2, Y1, Y1
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y2, Y2, Y2
 	VMAXPD       Y0, Y2, Y0
 	VMAXPD       Y1, Y2, Y1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Y2, Y0, Y0
 	VADDPD       Y2, Y1, Y1
@@ -4441,73 +5003,89 @@ full_row:
 
 fullrelu6:
 fullrelu:
-	MOVQ    BX, DI
-	VMOVUPS Y0, (DI)
-	VMOVUPS Y1, 32(DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+64, BX
+	MOVQ    SI, R9
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	ADDQ    $+64, R8
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
-	LEAQ    lanes<>+32(SB), R8
-	NEGQ    DI
-	VMOVUPS (R8)(DI*8), Y15
+	LEAQ    lanes<>+32(SB), R10
+	NEGQ    R9
+	VMOVUPS (R10)(R9*8), Y15
 
 masked:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	VMOVUPS      (DI), Y2
-	VMASKMOVPD   32(DI), Y15, Y3
-	ADDQ         DX, DI
-	VBROADCASTSD (R9), Y4
+	VMOVUPS      (R9), Y2
+	VMASKMOVPD   32(R9), Y15, Y3
+	ADDQ         BX, R9
+	VBROADCASTSD (R11), Y4
 	VFMADD231PD  Y2, Y4, Y0
 	VFMADD231PD  Y3, Y4, Y1
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
-	MOVQ       BX, DI
-	VMOVUPS    (DI), Y2
+	MOVQ       SI, R9
+	VMOVUPS    (R9), Y2
 	VADDPD     Y2, Y0, Y0
-	VMASKMOVPD 32(DI), Y15, Y2
+	VMASKMOVPD 32(R9), Y15, Y2
 	VADDPD     Y2, Y1, Y1
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
-	VMOVUPS    (SI), Y2
+	VMOVUPS    (R8), Y2
 	VADDPD     Y2, Y0, Y0
-	VMASKMOVPD 32(SI), Y15, Y2
+	VMASKMOVPD 32(R8), Y15, Y2
 	VADDPD     Y2, Y1, Y1
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSD (DI), Y2
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSD (R9), Y2
 	VADDPD       Y2, Y0, Y0
 	VADDPD       Y2, Y1, Y1
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y2, Y2, Y2
 	VMAXPD       Y0, Y2, Y0
 	VMAXPD       Y1, Y2, Y1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Y2, Y0, Y0
 	VADDPD       Y2, Y1, Y1
@@ -4517,44 +5095,59 @@ masked_row:
 
 maskedrelu6:
 maskedrelu:
-	MOVQ       BX, DI
-	VMOVUPS    Y0, (DI)
-	VMASKMOVPD Y1, Y15, 32(DI)
-	ADDQ       bps+56(FP), CX
-	ADDQ       $+64, BX
+	MOVQ       SI, R9
+	VMOVUPS    Y0, (R9)
+	VMASKMOVPD Y1, Y15, 32(R9)
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+64, SI
-	DECQ       n+0(FP)
-	JNE        masked
+	ADDQ       $+64, R8
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x01, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x01, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm2x2AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm2x2AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm2x2AVX2f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm2x2AVX2f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x04
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -4573,7 +5166,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y4
@@ -4587,7 +5180,7 @@ full_sum:
 	VADDPD  Y4, Y3, Y3
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y4
 	VADDPD  Y4, Y0, Y0
@@ -4597,9 +5190,9 @@ full_add:
 	VADDPD  Y4, Y3, Y3
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y4
 	VADDPD       Y4, Y0, Y0
 	VADDPD       Y4, Y1, Y1
@@ -4608,14 +5201,14 @@ full_col:
 	VADDPD       Y4, Y3, Y3
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y4, Y4, Y4
 	VMAXPD       Y0, Y4, Y0
 	VMAXPD       Y1, Y4, Y1
 	VMAXPD       Y2, Y4, Y2
 	VMAXPD       Y3, Y4, Y3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Y4, Y0, Y0
 	VADDPD       Y4, Y1, Y1
@@ -4635,12 +5228,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Y2, (R9)
 	VMOVUPS Y3, 32(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -4648,13 +5253,17 @@ partial:
 	VMOVUPS (R10)(R9*8), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -4673,7 +5282,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMOVUPS    (R9), Y4
@@ -4687,7 +5296,7 @@ masked_sum:
 	VADDPD     Y4, Y3, Y3
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMOVUPS    (R8), Y4
 	VADDPD     Y4, Y0, Y0
@@ -4697,9 +5306,9 @@ masked_add:
 	VADDPD     Y4, Y3, Y3
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y4
 	VADDPD       Y4, Y0, Y0
 	VADDPD       Y4, Y1, Y1
@@ -4708,14 +5317,14 @@ masked_col:
 	VADDPD       Y4, Y3, Y3
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y4, Y4, Y4
 	VMAXPD       Y0, Y4, Y0
 	VMAXPD       Y1, Y4, Y1
 	VMAXPD       Y2, Y4, Y2
 	VMAXPD       Y3, Y4, Y3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Y4, Y0, Y0
 	VADDPD       Y4, Y1, Y1
@@ -4735,35 +5344,50 @@ maskedrelu:
 	ADDQ       DI, R9
 	VMOVUPS    Y2, (R9)
 	VMASKMOVPD Y3, Y15, 32(R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x02, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x02, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm3x2AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm3x2AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm3x2AVX2f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm3x2AVX2f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x04
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -4771,7 +5395,7 @@ full:
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -4793,7 +5417,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y6
@@ -4812,7 +5436,7 @@ full_sum:
 	VADDPD  Y6, Y5, Y5
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y6
 	VADDPD  Y6, Y0, Y0
@@ -4824,9 +5448,9 @@ full_add:
 	VADDPD  Y6, Y5, Y5
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y6
 	VADDPD       Y6, Y0, Y0
 	VADDPD       Y6, Y1, Y1
@@ -4838,7 +5462,7 @@ full_col:
 	VADDPD       Y6, Y5, Y5
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y6, Y6, Y6
 	VMAXPD       Y0, Y6, Y0
@@ -4847,7 +5471,7 @@ full_row:
 	VMAXPD       Y3, Y6, Y3
 	VMAXPD       Y4, Y6, Y4
 	VMAXPD       Y5, Y6, Y5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Y6, Y0, Y0
 	VADDPD       Y6, Y1, Y1
@@ -4874,12 +5498,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Y4, (R9)
 	VMOVUPS Y5, 32(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -4887,7 +5523,11 @@ partial:
 	VMOVUPS (R10)(R9*8), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -4895,7 +5535,7 @@ masked:
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -4917,7 +5557,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMOVUPS    (R9), Y6
@@ -4936,7 +5576,7 @@ masked_sum:
 	VADDPD     Y6, Y5, Y5
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMOVUPS    (R8), Y6
 	VADDPD     Y6, Y0, Y0
@@ -4948,9 +5588,9 @@ masked_add:
 	VADDPD     Y6, Y5, Y5
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y6
 	VADDPD       Y6, Y0, Y0
 	VADDPD       Y6, Y1, Y1
@@ -4962,7 +5602,7 @@ masked_col:
 	VADDPD       Y6, Y5, Y5
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y6, Y6, Y6
 	VMAXPD       Y0, Y6, Y0
@@ -4971,7 +5611,7 @@ masked_row:
 	VMAXPD       Y3, Y6, Y3
 	VMAXPD       Y4, Y6, Y4
 	VMAXPD       Y5, Y6, Y5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Y6, Y0, Y0
 	VADDPD       Y6, Y1, Y1
@@ -4998,35 +5638,50 @@ maskedrelu:
 	ADDQ       DI, R9
 	VMOVUPS    Y4, (R9)
 	VMASKMOVPD Y5, Y15, 32(R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x03, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x03, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm4x2AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm4x2AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm4x2AVX2f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm4x2AVX2f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x04
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -5038,7 +5693,7 @@ full:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -5064,7 +5719,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y8
@@ -5088,7 +5743,7 @@ full_sum:
 	VADDPD  Y8, Y7, Y7
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y8
 	VADDPD  Y8, Y0, Y0
@@ -5102,9 +5757,9 @@ full_add:
 	VADDPD  Y8, Y7, Y7
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y8
 	VADDPD       Y8, Y0, Y0
 	VADDPD       Y8, Y1, Y1
@@ -5119,7 +5774,7 @@ full_col:
 	VADDPD       Y8, Y7, Y7
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y8, Y8, Y8
 	VMAXPD       Y0, Y8, Y0
@@ -5130,7 +5785,7 @@ full_row:
 	VMAXPD       Y5, Y8, Y5
 	VMAXPD       Y6, Y8, Y6
 	VMAXPD       Y7, Y8, Y7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Y8, Y0, Y0
 	VADDPD       Y8, Y1, Y1
@@ -5164,12 +5819,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Y6, (R9)
 	VMOVUPS Y7, 32(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -5177,7 +5844,11 @@ partial:
 	VMOVUPS (R10)(R9*8), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -5189,7 +5860,7 @@ masked:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -5215,7 +5886,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMOVUPS    (R9), Y8
@@ -5239,7 +5910,7 @@ masked_sum:
 	VADDPD     Y8, Y7, Y7
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMOVUPS    (R8), Y8
 	VADDPD     Y8, Y0, Y0
@@ -5253,9 +5924,9 @@ masked_add:
 	VADDPD     Y8, Y7, Y7
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y8
 	VADDPD       Y8, Y0, Y0
 	VADDPD       Y8, Y1, Y1
@@ -5270,7 +5941,7 @@ masked_col:
 	VADDPD       Y8, Y7, Y7
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y8, Y8, Y8
 	VMAXPD       Y0, Y8, Y0
@@ -5281,7 +5952,7 @@ masked_row:
 	VMAXPD       Y5, Y8, Y5
 	VMAXPD       Y6, Y8, Y6
 	VMAXPD       Y7, Y8, Y7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Y8, Y0, Y0
 	VADDPD       Y8, Y1, Y1
@@ -5315,35 +5986,50 @@ maskedrelu:
 	ADDQ       DI, R9
 	VMOVUPS    Y6, (R9)
 	VMASKMOVPD Y7, Y15, 32(R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x04, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x04, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm5x2AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm5x2AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm5x2AVX2f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm5x2AVX2f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x04
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -5357,7 +6043,7 @@ full:
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -5386,7 +6072,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y10
@@ -5415,7 +6101,7 @@ full_sum:
 	VADDPD  Y10, Y9, Y9
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y10
 	VADDPD  Y10, Y0, Y0
@@ -5431,9 +6117,9 @@ full_add:
 	VADDPD  Y10, Y9, Y9
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y10
 	VADDPD       Y10, Y0, Y0
 	VADDPD       Y10, Y1, Y1
@@ -5451,7 +6137,7 @@ full_col:
 	VADDPD       Y10, Y9, Y9
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y10, Y10, Y10
 	VMAXPD       Y0, Y10, Y0
@@ -5464,7 +6150,7 @@ full_row:
 	VMAXPD       Y7, Y10, Y7
 	VMAXPD       Y8, Y10, Y8
 	VMAXPD       Y9, Y10, Y9
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Y10, Y0, Y0
 	VADDPD       Y10, Y1, Y1
@@ -5505,12 +6191,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Y8, (R9)
 	VMOVUPS Y9, 32(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -5518,7 +6216,11 @@ partial:
 	VMOVUPS (R10)(R9*8), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -5532,7 +6234,7 @@ masked:
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -5561,7 +6263,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMOVUPS    (R9), Y10
@@ -5590,7 +6292,7 @@ masked_sum:
 	VADDPD     Y10, Y9, Y9
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMOVUPS    (R8), Y10
 	VADDPD     Y10, Y0, Y0
@@ -5606,9 +6308,9 @@ masked_add:
 	VADDPD     Y10, Y9, Y9
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y10
 	VADDPD       Y10, Y0, Y0
 	VADDPD       Y10, Y1, Y1
@@ -5626,7 +6328,7 @@ masked_col:
 	VADDPD       Y10, Y9, Y9
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y10, Y10, Y10
 	VMAXPD       Y0, Y10, Y0
@@ -5639,7 +6341,7 @@ masked_row:
 	VMAXPD       Y7, Y10, Y7
 	VMAXPD       Y8, Y10, Y8
 	VMAXPD       Y9, Y10, Y9
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Y10, Y0, Y0
 	VADDPD       Y10, Y1, Y1
@@ -5680,35 +6382,50 @@ maskedrelu:
 	ADDQ       DI, R9
 	VMOVUPS    Y8, (R9)
 	VMASKMOVPD Y9, Y15, 32(R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x05, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x05, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm6x2AVX2f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm6x2AVX2f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·gemm6x2AVX2f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm6x2AVX2f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x04
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -5724,7 +6441,7 @@ full:
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -5756,7 +6473,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Y12
@@ -5790,7 +6507,7 @@ full_sum:
 	VADDPD  Y12, Y11, Y11
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Y12
 	VADDPD  Y12, Y0, Y0
@@ -5808,9 +6525,9 @@ full_add:
 	VADDPD  Y12, Y11, Y11
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y12
 	VADDPD       Y12, Y0, Y0
 	VADDPD       Y12, Y1, Y1
@@ -5831,7 +6548,7 @@ full_col:
 	VADDPD       Y12, Y11, Y11
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Y12, Y12, Y12
 	VMAXPD       Y0, Y12, Y0
@@ -5846,7 +6563,7 @@ full_row:
 	VMAXPD       Y9, Y12, Y9
 	VMAXPD       Y10, Y12, Y10
 	VMAXPD       Y11, Y12, Y11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Y12, Y0, Y0
 	VADDPD       Y12, Y1, Y1
@@ -5894,12 +6611,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Y10, (R9)
 	VMOVUPS Y11, 32(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R10
@@ -5907,7 +6636,11 @@ partial:
 	VMOVUPS (R10)(R9*8), Y15
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -5923,7 +6656,7 @@ masked:
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -5955,7 +6688,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+96(FP)
 	JE         masked_add
 	MOVQ       SI, R9
 	VMOVUPS    (R9), Y12
@@ -5989,7 +6722,7 @@ masked_sum:
 	VADDPD     Y12, Y11, Y11
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+96(FP)
 	JE         masked_col
 	VMOVUPS    (R8), Y12
 	VADDPD     Y12, Y0, Y0
@@ -6007,9 +6740,9 @@ masked_add:
 	VADDPD     Y12, Y11, Y11
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Y12
 	VADDPD       Y12, Y0, Y0
 	VADDPD       Y12, Y1, Y1
@@ -6030,7 +6763,7 @@ masked_col:
 	VADDPD       Y12, Y11, Y11
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Y12, Y12, Y12
 	VMAXPD       Y0, Y12, Y0
@@ -6045,7 +6778,7 @@ masked_row:
 	VMAXPD       Y9, Y12, Y9
 	VMAXPD       Y10, Y12, Y10
 	VMAXPD       Y11, Y12, Y11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Y12, Y0, Y0
 	VADDPD       Y12, Y1, Y1
@@ -6093,14 +6826,25 @@ maskedrelu:
 	ADDQ       DI, R9
 	VMOVUPS    Y10, (R9)
 	VMASKMOVPD Y11, Y15, 32(R9)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+64(FP), DX
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
-	DECQ       n+0(FP)
-	JNE        masked
+	DECQ       last+104(FP)
+	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	IMUL3Q     $0x06, AX, R10
+	ADDQ       R10, a+24(FP)
+	IMUL3Q     $0x06, DI, R10
+	ADDQ       R10, c+72(FP)
+	MOVQ       c+72(FP), SI
+	MOVQ       b+48(FP), DX
+	MOVQ       bias+88(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 

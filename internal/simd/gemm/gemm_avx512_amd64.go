@@ -7,382 +7,382 @@ package gemm
 // gemm1x1AVX512f32 is a tile of 1 rows by 1 vectors.
 //
 //go:noescape
-func gemm1x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm1x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm2x1AVX512f32 is a tile of 2 rows by 1 vectors.
 //
 //go:noescape
-func gemm2x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm2x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm3x1AVX512f32 is a tile of 3 rows by 1 vectors.
 //
 //go:noescape
-func gemm3x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm3x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm4x1AVX512f32 is a tile of 4 rows by 1 vectors.
 //
 //go:noescape
-func gemm4x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm4x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm5x1AVX512f32 is a tile of 5 rows by 1 vectors.
 //
 //go:noescape
-func gemm5x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm5x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm6x1AVX512f32 is a tile of 6 rows by 1 vectors.
 //
 //go:noescape
-func gemm6x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm6x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm7x1AVX512f32 is a tile of 7 rows by 1 vectors.
 //
 //go:noescape
-func gemm7x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm7x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm8x1AVX512f32 is a tile of 8 rows by 1 vectors.
 //
 //go:noescape
-func gemm8x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm8x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm9x1AVX512f32 is a tile of 9 rows by 1 vectors.
 //
 //go:noescape
-func gemm9x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm9x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm10x1AVX512f32 is a tile of 10 rows by 1 vectors.
 //
 //go:noescape
-func gemm10x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm10x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm11x1AVX512f32 is a tile of 11 rows by 1 vectors.
 //
 //go:noescape
-func gemm11x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm11x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm12x1AVX512f32 is a tile of 12 rows by 1 vectors.
 //
 //go:noescape
-func gemm12x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm12x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm1x2AVX512f32 is a tile of 1 rows by 2 vectors.
 //
 //go:noescape
-func gemm1x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm1x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm2x2AVX512f32 is a tile of 2 rows by 2 vectors.
 //
 //go:noescape
-func gemm2x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm2x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm3x2AVX512f32 is a tile of 3 rows by 2 vectors.
 //
 //go:noescape
-func gemm3x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm3x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm4x2AVX512f32 is a tile of 4 rows by 2 vectors.
 //
 //go:noescape
-func gemm4x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm4x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm5x2AVX512f32 is a tile of 5 rows by 2 vectors.
 //
 //go:noescape
-func gemm5x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm5x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm6x2AVX512f32 is a tile of 6 rows by 2 vectors.
 //
 //go:noescape
-func gemm6x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm6x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm7x2AVX512f32 is a tile of 7 rows by 2 vectors.
 //
 //go:noescape
-func gemm7x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm7x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm8x2AVX512f32 is a tile of 8 rows by 2 vectors.
 //
 //go:noescape
-func gemm8x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm8x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm9x2AVX512f32 is a tile of 9 rows by 2 vectors.
 //
 //go:noescape
-func gemm9x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm9x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm10x2AVX512f32 is a tile of 10 rows by 2 vectors.
 //
 //go:noescape
-func gemm10x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm10x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm11x2AVX512f32 is a tile of 11 rows by 2 vectors.
 //
 //go:noescape
-func gemm11x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm11x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm12x2AVX512f32 is a tile of 12 rows by 2 vectors.
 //
 //go:noescape
-func gemm12x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm12x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm1x3AVX512f32 is a tile of 1 rows by 3 vectors.
 //
 //go:noescape
-func gemm1x3AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm1x3AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm2x3AVX512f32 is a tile of 2 rows by 3 vectors.
 //
 //go:noescape
-func gemm2x3AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm2x3AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm3x3AVX512f32 is a tile of 3 rows by 3 vectors.
 //
 //go:noescape
-func gemm3x3AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm3x3AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm4x3AVX512f32 is a tile of 4 rows by 3 vectors.
 //
 //go:noescape
-func gemm4x3AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm4x3AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm5x3AVX512f32 is a tile of 5 rows by 3 vectors.
 //
 //go:noescape
-func gemm5x3AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm5x3AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm6x3AVX512f32 is a tile of 6 rows by 3 vectors.
 //
 //go:noescape
-func gemm6x3AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm6x3AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm7x3AVX512f32 is a tile of 7 rows by 3 vectors.
 //
 //go:noescape
-func gemm7x3AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm7x3AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm8x3AVX512f32 is a tile of 8 rows by 3 vectors.
 //
 //go:noescape
-func gemm8x3AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm8x3AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm1x4AVX512f32 is a tile of 1 rows by 4 vectors.
 //
 //go:noescape
-func gemm1x4AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm1x4AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm2x4AVX512f32 is a tile of 2 rows by 4 vectors.
 //
 //go:noescape
-func gemm2x4AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm2x4AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm3x4AVX512f32 is a tile of 3 rows by 4 vectors.
 //
 //go:noescape
-func gemm3x4AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm3x4AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm4x4AVX512f32 is a tile of 4 rows by 4 vectors.
 //
 //go:noescape
-func gemm4x4AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm4x4AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm5x4AVX512f32 is a tile of 5 rows by 4 vectors.
 //
 //go:noescape
-func gemm5x4AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm5x4AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm6x4AVX512f32 is a tile of 6 rows by 4 vectors.
 //
 //go:noescape
-func gemm6x4AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func gemm6x4AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 
 // gemm1x1AVX512f64 is a tile of 1 rows by 1 vectors.
 //
 //go:noescape
-func gemm1x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm1x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm2x1AVX512f64 is a tile of 2 rows by 1 vectors.
 //
 //go:noescape
-func gemm2x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm2x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm3x1AVX512f64 is a tile of 3 rows by 1 vectors.
 //
 //go:noescape
-func gemm3x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm3x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm4x1AVX512f64 is a tile of 4 rows by 1 vectors.
 //
 //go:noescape
-func gemm4x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm4x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm5x1AVX512f64 is a tile of 5 rows by 1 vectors.
 //
 //go:noescape
-func gemm5x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm5x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm6x1AVX512f64 is a tile of 6 rows by 1 vectors.
 //
 //go:noescape
-func gemm6x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm6x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm7x1AVX512f64 is a tile of 7 rows by 1 vectors.
 //
 //go:noescape
-func gemm7x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm7x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm8x1AVX512f64 is a tile of 8 rows by 1 vectors.
 //
 //go:noescape
-func gemm8x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm8x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm9x1AVX512f64 is a tile of 9 rows by 1 vectors.
 //
 //go:noescape
-func gemm9x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm9x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm10x1AVX512f64 is a tile of 10 rows by 1 vectors.
 //
 //go:noescape
-func gemm10x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm10x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm11x1AVX512f64 is a tile of 11 rows by 1 vectors.
 //
 //go:noescape
-func gemm11x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm11x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm12x1AVX512f64 is a tile of 12 rows by 1 vectors.
 //
 //go:noescape
-func gemm12x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm12x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm1x2AVX512f64 is a tile of 1 rows by 2 vectors.
 //
 //go:noescape
-func gemm1x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm1x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm2x2AVX512f64 is a tile of 2 rows by 2 vectors.
 //
 //go:noescape
-func gemm2x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm2x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm3x2AVX512f64 is a tile of 3 rows by 2 vectors.
 //
 //go:noescape
-func gemm3x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm3x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm4x2AVX512f64 is a tile of 4 rows by 2 vectors.
 //
 //go:noescape
-func gemm4x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm4x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm5x2AVX512f64 is a tile of 5 rows by 2 vectors.
 //
 //go:noescape
-func gemm5x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm5x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm6x2AVX512f64 is a tile of 6 rows by 2 vectors.
 //
 //go:noescape
-func gemm6x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm6x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm7x2AVX512f64 is a tile of 7 rows by 2 vectors.
 //
 //go:noescape
-func gemm7x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm7x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm8x2AVX512f64 is a tile of 8 rows by 2 vectors.
 //
 //go:noescape
-func gemm8x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm8x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm9x2AVX512f64 is a tile of 9 rows by 2 vectors.
 //
 //go:noescape
-func gemm9x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm9x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm10x2AVX512f64 is a tile of 10 rows by 2 vectors.
 //
 //go:noescape
-func gemm10x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm10x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm11x2AVX512f64 is a tile of 11 rows by 2 vectors.
 //
 //go:noescape
-func gemm11x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm11x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm12x2AVX512f64 is a tile of 12 rows by 2 vectors.
 //
 //go:noescape
-func gemm12x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm12x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm1x3AVX512f64 is a tile of 1 rows by 3 vectors.
 //
 //go:noescape
-func gemm1x3AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm1x3AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm2x3AVX512f64 is a tile of 2 rows by 3 vectors.
 //
 //go:noescape
-func gemm2x3AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm2x3AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm3x3AVX512f64 is a tile of 3 rows by 3 vectors.
 //
 //go:noescape
-func gemm3x3AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm3x3AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm4x3AVX512f64 is a tile of 4 rows by 3 vectors.
 //
 //go:noescape
-func gemm4x3AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm4x3AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm5x3AVX512f64 is a tile of 5 rows by 3 vectors.
 //
 //go:noescape
-func gemm5x3AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm5x3AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm6x3AVX512f64 is a tile of 6 rows by 3 vectors.
 //
 //go:noescape
-func gemm6x3AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm6x3AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm7x3AVX512f64 is a tile of 7 rows by 3 vectors.
 //
 //go:noescape
-func gemm7x3AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm7x3AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm8x3AVX512f64 is a tile of 8 rows by 3 vectors.
 //
 //go:noescape
-func gemm8x3AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm8x3AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm1x4AVX512f64 is a tile of 1 rows by 4 vectors.
 //
 //go:noescape
-func gemm1x4AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm1x4AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm2x4AVX512f64 is a tile of 2 rows by 4 vectors.
 //
 //go:noescape
-func gemm2x4AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm2x4AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm3x4AVX512f64 is a tile of 3 rows by 4 vectors.
 //
 //go:noescape
-func gemm3x4AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm3x4AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm4x4AVX512f64 is a tile of 4 rows by 4 vectors.
 //
 //go:noescape
-func gemm4x4AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm4x4AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm5x4AVX512f64 is a tile of 5 rows by 4 vectors.
 //
 //go:noescape
-func gemm5x4AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm5x4AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // gemm6x4AVX512f64 is a tile of 6 rows by 4 vectors.
 //
 //go:noescape
-func gemm6x4AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+func gemm6x4AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 
 // transposeAVX512f32 writes rows <= 16 source rows of cols > 0 elements as columns. Strides are in bytes.
 //

@@ -7,65 +7,69 @@
 DATA flushing<>+0(SB)/4, $0x00009fc0
 GLOBL flushing<>(SB), RODATA|NOPTR, $4
 
-// func gemm1x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm1x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm1x1AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm1x1AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    bks+48(FP), DX
-	MOVQ    c+64(FP), BX
-	MOVQ    cs+72(FP), SI
-	MOVQ    bias+80(FP), SI
-	MOVQ    last+96(FP), DI
-	CMPQ    DI, $0x10
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
+	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	VMOVUPS      (DI), Z1
-	ADDQ         DX, DI
-	VBROADCASTSS (R9), Z2
+	VMOVUPS      (R9), Z1
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z2
 	VFMADD231PS  Z1, Z2, Z0
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
-	MOVQ    BX, DI
-	VMOVUPS (DI), Z1
+	MOVQ    SI, R9
+	VMOVUPS (R9), Z1
 	VADDPS  Z1, Z0, Z0
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
-	VMOVUPS (SI), Z1
+	VMOVUPS (R8), Z1
 	VADDPS  Z1, Z0, Z0
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSS (DI), Z1
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSS (R9), Z1
 	VADDPS       Z1, Z0, Z0
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z1, Z1, Z1
 	VMAXPS       Z0, Z1, Z0
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z1, Z0, Z0
 	VBROADCASTSS six<>+0(SB), Z1
@@ -73,63 +77,79 @@ full_row:
 
 fullrelu6:
 fullrelu:
-	MOVQ    BX, DI
-	VMOVUPS Z0, (DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+64, BX
+	MOVQ    SI, R9
+	VMOVUPS Z0, (R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	ADDQ    $+64, R8
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
-	MOVQ  $-1, R8
-	BZHIQ DI, R8, R8
-	KMOVW R8, K1
+	MOVQ  $-1, R10
+	BZHIQ R9, R10, R10
+	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	VMOVUPS.Z    (DI), K1, Z1
-	ADDQ         DX, DI
-	VBROADCASTSS (R9), Z2
+	VMOVUPS.Z    (R9), K1, Z1
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z2
 	VFMADD231PS  Z1, Z2, Z0
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
-	MOVQ      BX, DI
-	VMOVUPS.Z (DI), K1, Z1
+	MOVQ      SI, R9
+	VMOVUPS.Z (R9), K1, Z1
 	VADDPS    Z1, Z0, Z0
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
-	VMOVUPS.Z (SI), K1, Z1
+	VMOVUPS.Z (R8), K1, Z1
 	VADDPS    Z1, Z0, Z0
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSS (DI), Z1
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSS (R9), Z1
 	VADDPS       Z1, Z0, Z0
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z1, Z1, Z1
 	VMAXPS       Z0, Z1, Z0
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z1, Z0, Z0
 	VBROADCASTSS six<>+0(SB), Z1
@@ -137,44 +157,59 @@ masked_row:
 
 maskedrelu6:
 maskedrelu:
-	MOVQ    BX, DI
-	VMOVUPS Z0, K1, (DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+64, BX
+	MOVQ    SI, R9
+	VMOVUPS Z0, K1, (R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
-	DECQ    n+0(FP)
-	JNE     masked
+	ADDQ    $+64, R8
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
 DATA six<>+0(SB)/4, $0x40c00000
 GLOBL six<>(SB), RODATA|NOPTR, $4
 
-// func gemm2x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm2x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm2x1AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm2x1AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -190,7 +225,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z2
@@ -200,28 +235,28 @@ full_sum:
 	VADDPS  Z2, Z1, Z1
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z2
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z2, Z1, Z1
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z2
 	VADDPS       Z2, Z0, Z0
 	VBROADCASTSS 4(R9), Z2
 	VADDPS       Z2, Z1, Z1
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z2, Z2, Z2
 	VMAXPS       Z0, Z2, Z0
 	VMAXPS       Z1, Z2, Z1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z2, Z0, Z0
 	VADDPS       Z2, Z1, Z1
@@ -235,12 +270,24 @@ fullrelu:
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -248,11 +295,15 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -268,7 +319,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS.Z (R9), K1, Z2
@@ -278,28 +329,28 @@ masked_sum:
 	VADDPS    Z2, Z1, Z1
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z2
 	VADDPS    Z2, Z0, Z0
 	VADDPS    Z2, Z1, Z1
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z2
 	VADDPS       Z2, Z0, Z0
 	VBROADCASTSS 4(R9), Z2
 	VADDPS       Z2, Z1, Z1
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z2, Z2, Z2
 	VMAXPS       Z0, Z2, Z0
 	VMAXPS       Z1, Z2, Z1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z2, Z0, Z0
 	VADDPS       Z2, Z1, Z1
@@ -313,40 +364,55 @@ maskedrelu:
 	VMOVUPS Z0, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z1, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm3x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm3x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm3x1AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm3x1AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -364,7 +430,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z3
@@ -377,7 +443,7 @@ full_sum:
 	VADDPS  Z3, Z2, Z2
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z3
 	VADDPS  Z3, Z0, Z0
@@ -385,9 +451,9 @@ full_add:
 	VADDPS  Z3, Z2, Z2
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z3
 	VADDPS       Z3, Z0, Z0
 	VBROADCASTSS 4(R9), Z3
@@ -396,13 +462,13 @@ full_col:
 	VADDPS       Z3, Z2, Z2
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z3, Z3, Z3
 	VMAXPS       Z0, Z3, Z0
 	VMAXPS       Z1, Z3, Z1
 	VMAXPS       Z2, Z3, Z2
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z3, Z0, Z0
 	VADDPS       Z3, Z1, Z1
@@ -420,12 +486,24 @@ fullrelu:
 	VMOVUPS Z1, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z2, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -433,12 +511,16 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -456,7 +538,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS.Z (R9), K1, Z3
@@ -469,7 +551,7 @@ masked_sum:
 	VADDPS    Z3, Z2, Z2
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z3
 	VADDPS    Z3, Z0, Z0
@@ -477,9 +559,9 @@ masked_add:
 	VADDPS    Z3, Z2, Z2
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z3
 	VADDPS       Z3, Z0, Z0
 	VBROADCASTSS 4(R9), Z3
@@ -488,13 +570,13 @@ masked_col:
 	VADDPS       Z3, Z2, Z2
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z3, Z3, Z3
 	VMAXPS       Z0, Z3, Z0
 	VMAXPS       Z1, Z3, Z1
 	VMAXPS       Z2, Z3, Z2
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z3, Z0, Z0
 	VADDPS       Z3, Z1, Z1
@@ -512,35 +594,50 @@ maskedrelu:
 	VMOVUPS Z1, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z2, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm4x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm4x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm4x1AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm4x1AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -548,7 +645,7 @@ full:
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -569,7 +666,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z4
@@ -585,7 +682,7 @@ full_sum:
 	VADDPS  Z4, Z3, Z3
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z4
 	VADDPS  Z4, Z0, Z0
@@ -594,9 +691,9 @@ full_add:
 	VADDPS  Z4, Z3, Z3
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z4
 	VADDPS       Z4, Z0, Z0
 	VBROADCASTSS 4(R9), Z4
@@ -607,14 +704,14 @@ full_col:
 	VADDPS       Z4, Z3, Z3
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z4, Z4, Z4
 	VMAXPS       Z0, Z4, Z0
 	VMAXPS       Z1, Z4, Z1
 	VMAXPS       Z2, Z4, Z2
 	VMAXPS       Z3, Z4, Z3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
@@ -636,12 +733,24 @@ fullrelu:
 	VMOVUPS Z2, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z3, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -649,7 +758,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -657,7 +770,7 @@ masked:
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -678,7 +791,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS.Z (R9), K1, Z4
@@ -694,7 +807,7 @@ masked_sum:
 	VADDPS    Z4, Z3, Z3
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z4
 	VADDPS    Z4, Z0, Z0
@@ -703,9 +816,9 @@ masked_add:
 	VADDPS    Z4, Z3, Z3
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z4
 	VADDPS       Z4, Z0, Z0
 	VBROADCASTSS 4(R9), Z4
@@ -716,14 +829,14 @@ masked_col:
 	VADDPS       Z4, Z3, Z3
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z4, Z4, Z4
 	VMAXPS       Z0, Z4, Z0
 	VMAXPS       Z1, Z4, Z1
 	VMAXPS       Z2, Z4, Z2
 	VMAXPS       Z3, Z4, Z3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
@@ -745,35 +858,50 @@ maskedrelu:
 	VMOVUPS Z2, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z3, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm5x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm5x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm5x1AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm5x1AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -782,7 +910,7 @@ full:
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -805,7 +933,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z5
@@ -824,7 +952,7 @@ full_sum:
 	VADDPS  Z5, Z4, Z4
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z5
 	VADDPS  Z5, Z0, Z0
@@ -834,9 +962,9 @@ full_add:
 	VADDPS  Z5, Z4, Z4
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z5
 	VADDPS       Z5, Z0, Z0
 	VBROADCASTSS 4(R9), Z5
@@ -849,7 +977,7 @@ full_col:
 	VADDPS       Z5, Z4, Z4
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z5, Z5, Z5
 	VMAXPS       Z0, Z5, Z0
@@ -857,7 +985,7 @@ full_row:
 	VMAXPS       Z2, Z5, Z2
 	VMAXPS       Z3, Z5, Z3
 	VMAXPS       Z4, Z5, Z4
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z5, Z0, Z0
 	VADDPS       Z5, Z1, Z1
@@ -883,12 +1011,24 @@ fullrelu:
 	VMOVUPS Z3, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z4, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -896,7 +1036,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -905,7 +1049,7 @@ masked:
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -928,7 +1072,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS.Z (R9), K1, Z5
@@ -947,7 +1091,7 @@ masked_sum:
 	VADDPS    Z5, Z4, Z4
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z5
 	VADDPS    Z5, Z0, Z0
@@ -957,9 +1101,9 @@ masked_add:
 	VADDPS    Z5, Z4, Z4
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z5
 	VADDPS       Z5, Z0, Z0
 	VBROADCASTSS 4(R9), Z5
@@ -972,7 +1116,7 @@ masked_col:
 	VADDPS       Z5, Z4, Z4
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z5, Z5, Z5
 	VMAXPS       Z0, Z5, Z0
@@ -980,7 +1124,7 @@ masked_row:
 	VMAXPS       Z2, Z5, Z2
 	VMAXPS       Z3, Z5, Z3
 	VMAXPS       Z4, Z5, Z4
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z5, Z0, Z0
 	VADDPS       Z5, Z1, Z1
@@ -1006,35 +1150,50 @@ maskedrelu:
 	VMOVUPS Z3, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z4, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm6x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm6x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm6x1AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm6x1AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -1044,7 +1203,7 @@ full:
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -1069,7 +1228,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z6
@@ -1091,7 +1250,7 @@ full_sum:
 	VADDPS  Z6, Z5, Z5
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z6
 	VADDPS  Z6, Z0, Z0
@@ -1102,9 +1261,9 @@ full_add:
 	VADDPS  Z6, Z5, Z5
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z6
 	VADDPS       Z6, Z0, Z0
 	VBROADCASTSS 4(R9), Z6
@@ -1119,7 +1278,7 @@ full_col:
 	VADDPS       Z6, Z5, Z5
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z6, Z6, Z6
 	VMAXPS       Z0, Z6, Z0
@@ -1128,7 +1287,7 @@ full_row:
 	VMAXPS       Z3, Z6, Z3
 	VMAXPS       Z4, Z6, Z4
 	VMAXPS       Z5, Z6, Z5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -1158,12 +1317,24 @@ fullrelu:
 	VMOVUPS Z4, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z5, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -1171,7 +1342,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -1181,7 +1356,7 @@ masked:
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -1206,7 +1381,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS.Z (R9), K1, Z6
@@ -1228,7 +1403,7 @@ masked_sum:
 	VADDPS    Z6, Z5, Z5
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z6
 	VADDPS    Z6, Z0, Z0
@@ -1239,9 +1414,9 @@ masked_add:
 	VADDPS    Z6, Z5, Z5
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z6
 	VADDPS       Z6, Z0, Z0
 	VBROADCASTSS 4(R9), Z6
@@ -1256,7 +1431,7 @@ masked_col:
 	VADDPS       Z6, Z5, Z5
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z6, Z6, Z6
 	VMAXPS       Z0, Z6, Z0
@@ -1265,7 +1440,7 @@ masked_row:
 	VMAXPS       Z3, Z6, Z3
 	VMAXPS       Z4, Z6, Z4
 	VMAXPS       Z5, Z6, Z5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -1295,35 +1470,50 @@ maskedrelu:
 	VMOVUPS Z4, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z5, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm7x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm7x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm7x1AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm7x1AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -1336,7 +1526,7 @@ full:
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -1364,7 +1554,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z7
@@ -1389,7 +1579,7 @@ full_sum:
 	VADDPS  Z7, Z6, Z6
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z7
 	VADDPS  Z7, Z0, Z0
@@ -1401,9 +1591,9 @@ full_add:
 	VADDPS  Z7, Z6, Z6
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z7
 	VADDPS       Z7, Z0, Z0
 	VBROADCASTSS 4(R9), Z7
@@ -1420,7 +1610,7 @@ full_col:
 	VADDPS       Z7, Z6, Z6
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z7, Z7, Z7
 	VMAXPS       Z0, Z7, Z0
@@ -1430,7 +1620,7 @@ full_row:
 	VMAXPS       Z4, Z7, Z4
 	VMAXPS       Z5, Z7, Z5
 	VMAXPS       Z6, Z7, Z6
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z7, Z0, Z0
 	VADDPS       Z7, Z1, Z1
@@ -1464,12 +1654,24 @@ fullrelu:
 	VMOVUPS Z5, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z6, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x07, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x07, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -1477,7 +1679,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -1490,7 +1696,7 @@ masked:
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -1518,7 +1724,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS.Z (R9), K1, Z7
@@ -1543,7 +1749,7 @@ masked_sum:
 	VADDPS    Z7, Z6, Z6
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z7
 	VADDPS    Z7, Z0, Z0
@@ -1555,9 +1761,9 @@ masked_add:
 	VADDPS    Z7, Z6, Z6
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z7
 	VADDPS       Z7, Z0, Z0
 	VBROADCASTSS 4(R9), Z7
@@ -1574,7 +1780,7 @@ masked_col:
 	VADDPS       Z7, Z6, Z6
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z7, Z7, Z7
 	VMAXPS       Z0, Z7, Z0
@@ -1584,7 +1790,7 @@ masked_row:
 	VMAXPS       Z4, Z7, Z4
 	VMAXPS       Z5, Z7, Z5
 	VMAXPS       Z6, Z7, Z6
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z7, Z0, Z0
 	VADDPS       Z7, Z1, Z1
@@ -1618,35 +1824,50 @@ maskedrelu:
 	VMOVUPS Z5, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z6, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x07, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x07, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm8x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm8x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm8x1AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm8x1AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -1660,7 +1881,7 @@ full:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -1690,7 +1911,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z8
@@ -1718,7 +1939,7 @@ full_sum:
 	VADDPS  Z8, Z7, Z7
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z8
 	VADDPS  Z8, Z0, Z0
@@ -1731,9 +1952,9 @@ full_add:
 	VADDPS  Z8, Z7, Z7
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z8
 	VADDPS       Z8, Z0, Z0
 	VBROADCASTSS 4(R9), Z8
@@ -1752,7 +1973,7 @@ full_col:
 	VADDPS       Z8, Z7, Z7
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPS       Z0, Z8, Z0
@@ -1763,7 +1984,7 @@ full_row:
 	VMAXPS       Z5, Z8, Z5
 	VMAXPS       Z6, Z8, Z6
 	VMAXPS       Z7, Z8, Z7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -1801,12 +2022,24 @@ fullrelu:
 	VMOVUPS Z6, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z7, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x08, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x08, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -1814,7 +2047,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -1828,7 +2065,7 @@ masked:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -1858,7 +2095,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS.Z (R9), K1, Z8
@@ -1886,7 +2123,7 @@ masked_sum:
 	VADDPS    Z8, Z7, Z7
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z8
 	VADDPS    Z8, Z0, Z0
@@ -1899,9 +2136,9 @@ masked_add:
 	VADDPS    Z8, Z7, Z7
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z8
 	VADDPS       Z8, Z0, Z0
 	VBROADCASTSS 4(R9), Z8
@@ -1920,7 +2157,7 @@ masked_col:
 	VADDPS       Z8, Z7, Z7
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPS       Z0, Z8, Z0
@@ -1931,7 +2168,7 @@ masked_row:
 	VMAXPS       Z5, Z8, Z5
 	VMAXPS       Z6, Z8, Z6
 	VMAXPS       Z7, Z8, Z7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -1969,35 +2206,50 @@ maskedrelu:
 	VMOVUPS Z6, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z7, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x08, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x08, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm9x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm9x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm9x1AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm9x1AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -2012,7 +2264,7 @@ full:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -2044,7 +2296,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z9
@@ -2075,7 +2327,7 @@ full_sum:
 	VADDPS  Z9, Z8, Z8
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z9
 	VADDPS  Z9, Z0, Z0
@@ -2089,9 +2341,9 @@ full_add:
 	VADDPS  Z9, Z8, Z8
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z9
 	VADDPS       Z9, Z0, Z0
 	VBROADCASTSS 4(R9), Z9
@@ -2112,7 +2364,7 @@ full_col:
 	VADDPS       Z9, Z8, Z8
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z9, Z9, Z9
 	VMAXPS       Z0, Z9, Z0
@@ -2124,7 +2376,7 @@ full_row:
 	VMAXPS       Z6, Z9, Z6
 	VMAXPS       Z7, Z9, Z7
 	VMAXPS       Z8, Z9, Z8
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z9, Z0, Z0
 	VADDPS       Z9, Z1, Z1
@@ -2166,12 +2418,24 @@ fullrelu:
 	VMOVUPS Z7, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z8, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x09, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x09, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -2179,7 +2443,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -2194,7 +2462,7 @@ masked:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -2226,7 +2494,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS.Z (R9), K1, Z9
@@ -2257,7 +2525,7 @@ masked_sum:
 	VADDPS    Z9, Z8, Z8
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z9
 	VADDPS    Z9, Z0, Z0
@@ -2271,9 +2539,9 @@ masked_add:
 	VADDPS    Z9, Z8, Z8
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z9
 	VADDPS       Z9, Z0, Z0
 	VBROADCASTSS 4(R9), Z9
@@ -2294,7 +2562,7 @@ masked_col:
 	VADDPS       Z9, Z8, Z8
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z9, Z9, Z9
 	VMAXPS       Z0, Z9, Z0
@@ -2306,7 +2574,7 @@ masked_row:
 	VMAXPS       Z6, Z9, Z6
 	VMAXPS       Z7, Z9, Z7
 	VMAXPS       Z8, Z9, Z8
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z9, Z0, Z0
 	VADDPS       Z9, Z1, Z1
@@ -2348,35 +2616,50 @@ maskedrelu:
 	VMOVUPS Z7, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z8, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x09, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x09, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm10x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm10x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm10x1AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm10x1AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -2394,7 +2677,7 @@ full:
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -2429,7 +2712,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z10
@@ -2463,7 +2746,7 @@ full_sum:
 	VADDPS  Z10, Z9, Z9
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z10
 	VADDPS  Z10, Z0, Z0
@@ -2478,9 +2761,9 @@ full_add:
 	VADDPS  Z10, Z9, Z9
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z10
 	VADDPS       Z10, Z0, Z0
 	VBROADCASTSS 4(R9), Z10
@@ -2503,7 +2786,7 @@ full_col:
 	VADDPS       Z10, Z9, Z9
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z10, Z10, Z10
 	VMAXPS       Z0, Z10, Z0
@@ -2516,7 +2799,7 @@ full_row:
 	VMAXPS       Z7, Z10, Z7
 	VMAXPS       Z8, Z10, Z8
 	VMAXPS       Z9, Z10, Z9
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z10, Z0, Z0
 	VADDPS       Z10, Z1, Z1
@@ -2562,12 +2845,24 @@ fullrelu:
 	VMOVUPS Z8, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z9, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x0a, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0a, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -2575,7 +2870,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -2593,7 +2892,7 @@ masked:
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -2628,7 +2927,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS.Z (R9), K1, Z10
@@ -2662,7 +2961,7 @@ masked_sum:
 	VADDPS    Z10, Z9, Z9
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z10
 	VADDPS    Z10, Z0, Z0
@@ -2677,9 +2976,9 @@ masked_add:
 	VADDPS    Z10, Z9, Z9
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z10
 	VADDPS       Z10, Z0, Z0
 	VBROADCASTSS 4(R9), Z10
@@ -2702,7 +3001,7 @@ masked_col:
 	VADDPS       Z10, Z9, Z9
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z10, Z10, Z10
 	VMAXPS       Z0, Z10, Z0
@@ -2715,7 +3014,7 @@ masked_row:
 	VMAXPS       Z7, Z10, Z7
 	VMAXPS       Z8, Z10, Z8
 	VMAXPS       Z9, Z10, Z9
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z10, Z0, Z0
 	VADDPS       Z10, Z1, Z1
@@ -2761,35 +3060,50 @@ maskedrelu:
 	VMOVUPS Z8, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z9, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x0a, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0a, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm11x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm11x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm11x1AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm11x1AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -2808,7 +3122,7 @@ full:
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -2845,7 +3159,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z11
@@ -2882,7 +3196,7 @@ full_sum:
 	VADDPS  Z11, Z10, Z10
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z11
 	VADDPS  Z11, Z0, Z0
@@ -2898,9 +3212,9 @@ full_add:
 	VADDPS  Z11, Z10, Z10
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z11
 	VADDPS       Z11, Z0, Z0
 	VBROADCASTSS 4(R9), Z11
@@ -2925,7 +3239,7 @@ full_col:
 	VADDPS       Z11, Z10, Z10
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z11, Z11, Z11
 	VMAXPS       Z0, Z11, Z0
@@ -2939,7 +3253,7 @@ full_row:
 	VMAXPS       Z8, Z11, Z8
 	VMAXPS       Z9, Z11, Z9
 	VMAXPS       Z10, Z11, Z10
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z11, Z0, Z0
 	VADDPS       Z11, Z1, Z1
@@ -2989,12 +3303,24 @@ fullrelu:
 	VMOVUPS Z9, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z10, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x0b, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0b, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -3002,7 +3328,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -3021,7 +3351,7 @@ masked:
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -3058,7 +3388,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS.Z (R9), K1, Z11
@@ -3095,7 +3425,7 @@ masked_sum:
 	VADDPS    Z11, Z10, Z10
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z11
 	VADDPS    Z11, Z0, Z0
@@ -3111,9 +3441,9 @@ masked_add:
 	VADDPS    Z11, Z10, Z10
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z11
 	VADDPS       Z11, Z0, Z0
 	VBROADCASTSS 4(R9), Z11
@@ -3138,7 +3468,7 @@ masked_col:
 	VADDPS       Z11, Z10, Z10
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z11, Z11, Z11
 	VMAXPS       Z0, Z11, Z0
@@ -3152,7 +3482,7 @@ masked_row:
 	VMAXPS       Z8, Z11, Z8
 	VMAXPS       Z9, Z11, Z9
 	VMAXPS       Z10, Z11, Z10
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z11, Z0, Z0
 	VADDPS       Z11, Z1, Z1
@@ -3202,35 +3532,50 @@ maskedrelu:
 	VMOVUPS Z9, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z10, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x0b, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0b, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm12x1AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm12x1AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm12x1AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm12x1AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -3250,7 +3595,7 @@ full:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -3289,7 +3634,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z12
@@ -3329,7 +3674,7 @@ full_sum:
 	VADDPS  Z12, Z11, Z11
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z12
 	VADDPS  Z12, Z0, Z0
@@ -3346,9 +3691,9 @@ full_add:
 	VADDPS  Z12, Z11, Z11
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z12
 	VADDPS       Z12, Z0, Z0
 	VBROADCASTSS 4(R9), Z12
@@ -3375,7 +3720,7 @@ full_col:
 	VADDPS       Z12, Z11, Z11
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPS       Z0, Z12, Z0
@@ -3390,7 +3735,7 @@ full_row:
 	VMAXPS       Z9, Z12, Z9
 	VMAXPS       Z10, Z12, Z10
 	VMAXPS       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -3444,12 +3789,24 @@ fullrelu:
 	VMOVUPS Z10, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z11, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x0c, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0c, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -3457,7 +3814,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -3477,7 +3838,7 @@ masked:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -3516,7 +3877,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS.Z (R9), K1, Z12
@@ -3556,7 +3917,7 @@ masked_sum:
 	VADDPS    Z12, Z11, Z11
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z12
 	VADDPS    Z12, Z0, Z0
@@ -3573,9 +3934,9 @@ masked_add:
 	VADDPS    Z12, Z11, Z11
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z12
 	VADDPS       Z12, Z0, Z0
 	VBROADCASTSS 4(R9), Z12
@@ -3602,7 +3963,7 @@ masked_col:
 	VADDPS       Z12, Z11, Z11
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPS       Z0, Z12, Z0
@@ -3617,7 +3978,7 @@ masked_row:
 	VMAXPS       Z9, Z12, Z9
 	VMAXPS       Z10, Z12, Z10
 	VMAXPS       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -3671,85 +4032,100 @@ maskedrelu:
 	VMOVUPS Z10, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z11, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x0c, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0c, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm1x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm1x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm1x2AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm1x2AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    bks+48(FP), DX
-	MOVQ    c+64(FP), BX
-	MOVQ    cs+72(FP), SI
-	MOVQ    bias+80(FP), SI
-	MOVQ    last+96(FP), DI
-	CMPQ    DI, $0x10
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
+	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	VMOVUPS      (DI), Z2
-	VMOVUPS      64(DI), Z3
-	ADDQ         DX, DI
-	VBROADCASTSS (R9), Z4
+	VMOVUPS      (R9), Z2
+	VMOVUPS      64(R9), Z3
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
-	MOVQ    BX, DI
-	VMOVUPS (DI), Z2
+	MOVQ    SI, R9
+	VMOVUPS (R9), Z2
 	VADDPS  Z2, Z0, Z0
-	VMOVUPS 64(DI), Z2
+	VMOVUPS 64(R9), Z2
 	VADDPS  Z2, Z1, Z1
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
-	VMOVUPS (SI), Z2
+	VMOVUPS (R8), Z2
 	VADDPS  Z2, Z0, Z0
-	VMOVUPS 64(SI), Z2
+	VMOVUPS 64(R8), Z2
 	VADDPS  Z2, Z1, Z1
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSS (DI), Z2
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSS (R9), Z2
 	VADDPS       Z2, Z0, Z0
 	VADDPS       Z2, Z1, Z1
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z2, Z2, Z2
 	VMAXPS       Z0, Z2, Z0
 	VMAXPS       Z1, Z2, Z1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z2, Z0, Z0
 	VADDPS       Z2, Z1, Z1
@@ -3759,73 +4135,89 @@ full_row:
 
 fullrelu6:
 fullrelu:
-	MOVQ    BX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+128, BX
+	MOVQ    SI, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	ADDQ    $+128, R8
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
-	MOVQ  $-1, R8
-	BZHIQ DI, R8, R8
-	KMOVW R8, K1
+	MOVQ  $-1, R10
+	BZHIQ R9, R10, R10
+	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	VMOVUPS      (DI), Z2
-	VMOVUPS.Z    64(DI), K1, Z3
-	ADDQ         DX, DI
-	VBROADCASTSS (R9), Z4
+	VMOVUPS      (R9), Z2
+	VMOVUPS.Z    64(R9), K1, Z3
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
-	MOVQ      BX, DI
-	VMOVUPS   (DI), Z2
+	MOVQ      SI, R9
+	VMOVUPS   (R9), Z2
 	VADDPS    Z2, Z0, Z0
-	VMOVUPS.Z 64(DI), K1, Z2
+	VMOVUPS.Z 64(R9), K1, Z2
 	VADDPS    Z2, Z1, Z1
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
-	VMOVUPS   (SI), Z2
+	VMOVUPS   (R8), Z2
 	VADDPS    Z2, Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z2
+	VMOVUPS.Z 64(R8), K1, Z2
 	VADDPS    Z2, Z1, Z1
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSS (DI), Z2
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSS (R9), Z2
 	VADDPS       Z2, Z0, Z0
 	VADDPS       Z2, Z1, Z1
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z2, Z2, Z2
 	VMAXPS       Z0, Z2, Z0
 	VMAXPS       Z1, Z2, Z1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z2, Z0, Z0
 	VADDPS       Z2, Z1, Z1
@@ -3835,44 +4227,59 @@ masked_row:
 
 maskedrelu6:
 maskedrelu:
-	MOVQ    BX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, K1, 64(DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+128, BX
+	MOVQ    SI, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, K1, 64(R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
-	DECQ    n+0(FP)
-	JNE     masked
+	ADDQ    $+128, R8
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm2x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm2x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm2x2AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm2x2AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -3891,7 +4298,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z4
@@ -3905,7 +4312,7 @@ full_sum:
 	VADDPS  Z4, Z3, Z3
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z4
 	VADDPS  Z4, Z0, Z0
@@ -3915,9 +4322,9 @@ full_add:
 	VADDPS  Z4, Z3, Z3
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z4
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
@@ -3926,14 +4333,14 @@ full_col:
 	VADDPS       Z4, Z3, Z3
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z4, Z4, Z4
 	VMAXPS       Z0, Z4, Z0
 	VMAXPS       Z1, Z4, Z1
 	VMAXPS       Z2, Z4, Z2
 	VMAXPS       Z3, Z4, Z3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
@@ -3953,12 +4360,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z2, (R9)
 	VMOVUPS Z3, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -3966,13 +4385,17 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -3991,7 +4414,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z4
@@ -4005,7 +4428,7 @@ masked_sum:
 	VADDPS    Z4, Z3, Z3
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z4
 	VADDPS    Z4, Z0, Z0
@@ -4015,9 +4438,9 @@ masked_add:
 	VADDPS    Z4, Z3, Z3
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z4
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
@@ -4026,14 +4449,14 @@ masked_col:
 	VADDPS       Z4, Z3, Z3
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z4, Z4, Z4
 	VMAXPS       Z0, Z4, Z0
 	VMAXPS       Z1, Z4, Z1
 	VMAXPS       Z2, Z4, Z2
 	VMAXPS       Z3, Z4, Z3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
@@ -4053,35 +4476,50 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z2, (R9)
 	VMOVUPS Z3, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm3x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm3x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm3x2AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm3x2AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -4089,7 +4527,7 @@ full:
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -4111,7 +4549,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z6
@@ -4130,7 +4568,7 @@ full_sum:
 	VADDPS  Z6, Z5, Z5
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z6
 	VADDPS  Z6, Z0, Z0
@@ -4142,9 +4580,9 @@ full_add:
 	VADDPS  Z6, Z5, Z5
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -4156,7 +4594,7 @@ full_col:
 	VADDPS       Z6, Z5, Z5
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z6, Z6, Z6
 	VMAXPS       Z0, Z6, Z0
@@ -4165,7 +4603,7 @@ full_row:
 	VMAXPS       Z3, Z6, Z3
 	VMAXPS       Z4, Z6, Z4
 	VMAXPS       Z5, Z6, Z5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -4192,12 +4630,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z4, (R9)
 	VMOVUPS Z5, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -4205,7 +4655,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -4213,7 +4667,7 @@ masked:
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -4235,7 +4689,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z6
@@ -4254,7 +4708,7 @@ masked_sum:
 	VADDPS    Z6, Z5, Z5
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z6
 	VADDPS    Z6, Z0, Z0
@@ -4266,9 +4720,9 @@ masked_add:
 	VADDPS    Z6, Z5, Z5
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -4280,7 +4734,7 @@ masked_col:
 	VADDPS       Z6, Z5, Z5
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z6, Z6, Z6
 	VMAXPS       Z0, Z6, Z0
@@ -4289,7 +4743,7 @@ masked_row:
 	VMAXPS       Z3, Z6, Z3
 	VMAXPS       Z4, Z6, Z4
 	VMAXPS       Z5, Z6, Z5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -4316,35 +4770,50 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z4, (R9)
 	VMOVUPS Z5, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm4x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm4x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm4x2AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm4x2AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -4356,7 +4825,7 @@ full:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -4382,7 +4851,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z8
@@ -4406,7 +4875,7 @@ full_sum:
 	VADDPS  Z8, Z7, Z7
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z8
 	VADDPS  Z8, Z0, Z0
@@ -4420,9 +4889,9 @@ full_add:
 	VADDPS  Z8, Z7, Z7
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z8
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -4437,7 +4906,7 @@ full_col:
 	VADDPS       Z8, Z7, Z7
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPS       Z0, Z8, Z0
@@ -4448,7 +4917,7 @@ full_row:
 	VMAXPS       Z5, Z8, Z5
 	VMAXPS       Z6, Z8, Z6
 	VMAXPS       Z7, Z8, Z7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -4482,12 +4951,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z6, (R9)
 	VMOVUPS Z7, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -4495,7 +4976,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -4507,7 +4992,7 @@ masked:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -4533,7 +5018,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z8
@@ -4557,7 +5042,7 @@ masked_sum:
 	VADDPS    Z8, Z7, Z7
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z8
 	VADDPS    Z8, Z0, Z0
@@ -4571,9 +5056,9 @@ masked_add:
 	VADDPS    Z8, Z7, Z7
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z8
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -4588,7 +5073,7 @@ masked_col:
 	VADDPS       Z8, Z7, Z7
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPS       Z0, Z8, Z0
@@ -4599,7 +5084,7 @@ masked_row:
 	VMAXPS       Z5, Z8, Z5
 	VMAXPS       Z6, Z8, Z6
 	VMAXPS       Z7, Z8, Z7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -4633,36 +5118,51 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z6, (R9)
 	VMOVUPS Z7, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm5x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm5x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm5x2AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm5x2AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -4676,7 +5176,7 @@ full:
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -4707,7 +5207,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z10
@@ -4736,7 +5236,7 @@ full_sum:
 	VADDPS  Z10, Z9, Z9
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z10
 	VADDPS  Z10, Z0, Z0
@@ -4752,9 +5252,9 @@ full_add:
 	VADDPS  Z10, Z9, Z9
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z10
 	VADDPS       Z10, Z0, Z0
 	VADDPS       Z10, Z1, Z1
@@ -4772,7 +5272,7 @@ full_col:
 	VADDPS       Z10, Z9, Z9
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z10, Z10, Z10
 	VMAXPS       Z0, Z10, Z0
@@ -4785,7 +5285,7 @@ full_row:
 	VMAXPS       Z7, Z10, Z7
 	VMAXPS       Z8, Z10, Z8
 	VMAXPS       Z9, Z10, Z9
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z10, Z0, Z0
 	VADDPS       Z10, Z1, Z1
@@ -4826,12 +5326,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z8, (R9)
 	VMOVUPS Z9, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -4839,7 +5351,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -4853,7 +5369,7 @@ masked:
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -4884,7 +5400,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z10
@@ -4913,7 +5429,7 @@ masked_sum:
 	VADDPS    Z10, Z9, Z9
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z10
 	VADDPS    Z10, Z0, Z0
@@ -4929,9 +5445,9 @@ masked_add:
 	VADDPS    Z10, Z9, Z9
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z10
 	VADDPS       Z10, Z0, Z0
 	VADDPS       Z10, Z1, Z1
@@ -4949,7 +5465,7 @@ masked_col:
 	VADDPS       Z10, Z9, Z9
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z10, Z10, Z10
 	VMAXPS       Z0, Z10, Z0
@@ -4962,7 +5478,7 @@ masked_row:
 	VMAXPS       Z7, Z10, Z7
 	VMAXPS       Z8, Z10, Z8
 	VMAXPS       Z9, Z10, Z9
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z10, Z0, Z0
 	VADDPS       Z10, Z1, Z1
@@ -5003,36 +5519,51 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z8, (R9)
 	VMOVUPS Z9, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm6x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm6x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm6x2AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm6x2AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -5048,7 +5579,7 @@ full:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -5082,7 +5613,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z12
@@ -5116,7 +5647,7 @@ full_sum:
 	VADDPS  Z12, Z11, Z11
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z12
 	VADDPS  Z12, Z0, Z0
@@ -5134,9 +5665,9 @@ full_add:
 	VADDPS  Z12, Z11, Z11
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z12
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -5157,7 +5688,7 @@ full_col:
 	VADDPS       Z12, Z11, Z11
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPS       Z0, Z12, Z0
@@ -5172,7 +5703,7 @@ full_row:
 	VMAXPS       Z9, Z12, Z9
 	VMAXPS       Z10, Z12, Z10
 	VMAXPS       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -5220,12 +5751,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z10, (R9)
 	VMOVUPS Z11, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -5233,7 +5776,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -5249,7 +5796,7 @@ masked:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -5283,7 +5830,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z12
@@ -5317,7 +5864,7 @@ masked_sum:
 	VADDPS    Z12, Z11, Z11
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z12
 	VADDPS    Z12, Z0, Z0
@@ -5335,9 +5882,9 @@ masked_add:
 	VADDPS    Z12, Z11, Z11
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z12
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -5358,7 +5905,7 @@ masked_col:
 	VADDPS       Z12, Z11, Z11
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPS       Z0, Z12, Z0
@@ -5373,7 +5920,7 @@ masked_row:
 	VMAXPS       Z9, Z12, Z9
 	VMAXPS       Z10, Z12, Z10
 	VMAXPS       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -5421,35 +5968,50 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z10, (R9)
 	VMOVUPS Z11, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm7x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm7x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm7x2AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm7x2AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -5469,7 +6031,7 @@ full:
 	VXORPS Z11, Z11, Z11
 	VXORPS Z12, Z12, Z12
 	VXORPS Z13, Z13, Z13
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -5505,7 +6067,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z14
@@ -5544,7 +6106,7 @@ full_sum:
 	VADDPS  Z14, Z13, Z13
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z14
 	VADDPS  Z14, Z0, Z0
@@ -5564,9 +6126,9 @@ full_add:
 	VADDPS  Z14, Z13, Z13
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z14
 	VADDPS       Z14, Z0, Z0
 	VADDPS       Z14, Z1, Z1
@@ -5590,7 +6152,7 @@ full_col:
 	VADDPS       Z14, Z13, Z13
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z14, Z14, Z14
 	VMAXPS       Z0, Z14, Z0
@@ -5607,7 +6169,7 @@ full_row:
 	VMAXPS       Z11, Z14, Z11
 	VMAXPS       Z12, Z14, Z12
 	VMAXPS       Z13, Z14, Z13
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z14, Z0, Z0
 	VADDPS       Z14, Z1, Z1
@@ -5662,12 +6224,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z12, (R9)
 	VMOVUPS Z13, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x07, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x07, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -5675,7 +6249,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -5695,7 +6273,7 @@ masked:
 	VXORPS Z11, Z11, Z11
 	VXORPS Z12, Z12, Z12
 	VXORPS Z13, Z13, Z13
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -5731,7 +6309,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z14
@@ -5770,7 +6348,7 @@ masked_sum:
 	VADDPS    Z14, Z13, Z13
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z14
 	VADDPS    Z14, Z0, Z0
@@ -5790,9 +6368,9 @@ masked_add:
 	VADDPS    Z14, Z13, Z13
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z14
 	VADDPS       Z14, Z0, Z0
 	VADDPS       Z14, Z1, Z1
@@ -5816,7 +6394,7 @@ masked_col:
 	VADDPS       Z14, Z13, Z13
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z14, Z14, Z14
 	VMAXPS       Z0, Z14, Z0
@@ -5833,7 +6411,7 @@ masked_row:
 	VMAXPS       Z11, Z14, Z11
 	VMAXPS       Z12, Z14, Z12
 	VMAXPS       Z13, Z14, Z13
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z14, Z0, Z0
 	VADDPS       Z14, Z1, Z1
@@ -5888,35 +6466,50 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z12, (R9)
 	VMOVUPS Z13, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x07, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x07, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm8x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm8x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm8x2AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm8x2AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -5938,7 +6531,7 @@ full:
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -5977,7 +6570,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z16
@@ -6021,7 +6614,7 @@ full_sum:
 	VADDPS  Z16, Z15, Z15
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z16
 	VADDPS  Z16, Z0, Z0
@@ -6043,9 +6636,9 @@ full_add:
 	VADDPS  Z16, Z15, Z15
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z16
 	VADDPS       Z16, Z0, Z0
 	VADDPS       Z16, Z1, Z1
@@ -6072,7 +6665,7 @@ full_col:
 	VADDPS       Z16, Z15, Z15
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z16, Z16, Z16
 	VMAXPS       Z0, Z16, Z0
@@ -6091,7 +6684,7 @@ full_row:
 	VMAXPS       Z13, Z16, Z13
 	VMAXPS       Z14, Z16, Z14
 	VMAXPS       Z15, Z16, Z15
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z16, Z0, Z0
 	VADDPS       Z16, Z1, Z1
@@ -6153,12 +6746,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z14, (R9)
 	VMOVUPS Z15, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x08, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x08, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -6166,7 +6771,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -6188,7 +6797,7 @@ masked:
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -6227,7 +6836,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z16
@@ -6271,7 +6880,7 @@ masked_sum:
 	VADDPS    Z16, Z15, Z15
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z16
 	VADDPS    Z16, Z0, Z0
@@ -6293,9 +6902,9 @@ masked_add:
 	VADDPS    Z16, Z15, Z15
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z16
 	VADDPS       Z16, Z0, Z0
 	VADDPS       Z16, Z1, Z1
@@ -6322,7 +6931,7 @@ masked_col:
 	VADDPS       Z16, Z15, Z15
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z16, Z16, Z16
 	VMAXPS       Z0, Z16, Z0
@@ -6341,7 +6950,7 @@ masked_row:
 	VMAXPS       Z13, Z16, Z13
 	VMAXPS       Z14, Z16, Z14
 	VMAXPS       Z15, Z16, Z15
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z16, Z0, Z0
 	VADDPS       Z16, Z1, Z1
@@ -6403,35 +7012,50 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z14, (R9)
 	VMOVUPS Z15, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x08, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x08, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm9x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm9x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm9x2AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm9x2AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -6455,7 +7079,7 @@ full:
 	VXORPS Z15, Z15, Z15
 	VXORPS Z16, Z16, Z16
 	VXORPS Z17, Z17, Z17
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -6497,7 +7121,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z18
@@ -6546,7 +7170,7 @@ full_sum:
 	VADDPS  Z18, Z17, Z17
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z18
 	VADDPS  Z18, Z0, Z0
@@ -6570,9 +7194,9 @@ full_add:
 	VADDPS  Z18, Z17, Z17
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z18
 	VADDPS       Z18, Z0, Z0
 	VADDPS       Z18, Z1, Z1
@@ -6602,7 +7226,7 @@ full_col:
 	VADDPS       Z18, Z17, Z17
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z18, Z18, Z18
 	VMAXPS       Z0, Z18, Z0
@@ -6623,7 +7247,7 @@ full_row:
 	VMAXPS       Z15, Z18, Z15
 	VMAXPS       Z16, Z18, Z16
 	VMAXPS       Z17, Z18, Z17
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z18, Z0, Z0
 	VADDPS       Z18, Z1, Z1
@@ -6692,12 +7316,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z16, (R9)
 	VMOVUPS Z17, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x09, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x09, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -6705,7 +7341,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -6729,7 +7369,7 @@ masked:
 	VXORPS Z15, Z15, Z15
 	VXORPS Z16, Z16, Z16
 	VXORPS Z17, Z17, Z17
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -6771,7 +7411,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z18
@@ -6820,7 +7460,7 @@ masked_sum:
 	VADDPS    Z18, Z17, Z17
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z18
 	VADDPS    Z18, Z0, Z0
@@ -6844,9 +7484,9 @@ masked_add:
 	VADDPS    Z18, Z17, Z17
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z18
 	VADDPS       Z18, Z0, Z0
 	VADDPS       Z18, Z1, Z1
@@ -6876,7 +7516,7 @@ masked_col:
 	VADDPS       Z18, Z17, Z17
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z18, Z18, Z18
 	VMAXPS       Z0, Z18, Z0
@@ -6897,7 +7537,7 @@ masked_row:
 	VMAXPS       Z15, Z18, Z15
 	VMAXPS       Z16, Z18, Z16
 	VMAXPS       Z17, Z18, Z17
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z18, Z0, Z0
 	VADDPS       Z18, Z1, Z1
@@ -6966,35 +7606,50 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z16, (R9)
 	VMOVUPS Z17, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x09, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x09, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm10x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm10x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm10x2AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm10x2AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -7022,7 +7677,7 @@ full:
 	VXORPS Z17, Z17, Z17
 	VXORPS Z18, Z18, Z18
 	VXORPS Z19, Z19, Z19
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -7068,7 +7723,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z20
@@ -7122,7 +7777,7 @@ full_sum:
 	VADDPS  Z20, Z19, Z19
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z20
 	VADDPS  Z20, Z0, Z0
@@ -7148,9 +7803,9 @@ full_add:
 	VADDPS  Z20, Z19, Z19
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z20
 	VADDPS       Z20, Z0, Z0
 	VADDPS       Z20, Z1, Z1
@@ -7183,7 +7838,7 @@ full_col:
 	VADDPS       Z20, Z19, Z19
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z20, Z20, Z20
 	VMAXPS       Z0, Z20, Z0
@@ -7206,7 +7861,7 @@ full_row:
 	VMAXPS       Z17, Z20, Z17
 	VMAXPS       Z18, Z20, Z18
 	VMAXPS       Z19, Z20, Z19
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z20, Z0, Z0
 	VADDPS       Z20, Z1, Z1
@@ -7282,12 +7937,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z18, (R9)
 	VMOVUPS Z19, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x0a, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0a, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -7295,7 +7962,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -7323,7 +7994,7 @@ masked:
 	VXORPS Z17, Z17, Z17
 	VXORPS Z18, Z18, Z18
 	VXORPS Z19, Z19, Z19
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -7369,7 +8040,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z20
@@ -7423,7 +8094,7 @@ masked_sum:
 	VADDPS    Z20, Z19, Z19
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z20
 	VADDPS    Z20, Z0, Z0
@@ -7449,9 +8120,9 @@ masked_add:
 	VADDPS    Z20, Z19, Z19
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z20
 	VADDPS       Z20, Z0, Z0
 	VADDPS       Z20, Z1, Z1
@@ -7484,7 +8155,7 @@ masked_col:
 	VADDPS       Z20, Z19, Z19
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z20, Z20, Z20
 	VMAXPS       Z0, Z20, Z0
@@ -7507,7 +8178,7 @@ masked_row:
 	VMAXPS       Z17, Z20, Z17
 	VMAXPS       Z18, Z20, Z18
 	VMAXPS       Z19, Z20, Z19
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z20, Z0, Z0
 	VADDPS       Z20, Z1, Z1
@@ -7583,35 +8254,50 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z18, (R9)
 	VMOVUPS Z19, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x0a, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0a, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm11x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm11x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm11x2AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm11x2AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -7641,7 +8327,7 @@ full:
 	VXORPS Z19, Z19, Z19
 	VXORPS Z20, Z20, Z20
 	VXORPS Z21, Z21, Z21
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -7690,7 +8376,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z22
@@ -7749,7 +8435,7 @@ full_sum:
 	VADDPS  Z22, Z21, Z21
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z22
 	VADDPS  Z22, Z0, Z0
@@ -7777,9 +8463,9 @@ full_add:
 	VADDPS  Z22, Z21, Z21
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z22
 	VADDPS       Z22, Z0, Z0
 	VADDPS       Z22, Z1, Z1
@@ -7815,7 +8501,7 @@ full_col:
 	VADDPS       Z22, Z21, Z21
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z22, Z22, Z22
 	VMAXPS       Z0, Z22, Z0
@@ -7840,7 +8526,7 @@ full_row:
 	VMAXPS       Z19, Z22, Z19
 	VMAXPS       Z20, Z22, Z20
 	VMAXPS       Z21, Z22, Z21
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z22, Z0, Z0
 	VADDPS       Z22, Z1, Z1
@@ -7923,12 +8609,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z20, (R9)
 	VMOVUPS Z21, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x0b, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0b, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -7936,7 +8634,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -7966,7 +8668,7 @@ masked:
 	VXORPS Z19, Z19, Z19
 	VXORPS Z20, Z20, Z20
 	VXORPS Z21, Z21, Z21
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -8015,7 +8717,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z22
@@ -8074,7 +8776,7 @@ masked_sum:
 	VADDPS    Z22, Z21, Z21
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z22
 	VADDPS    Z22, Z0, Z0
@@ -8102,9 +8804,9 @@ masked_add:
 	VADDPS    Z22, Z21, Z21
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z22
 	VADDPS       Z22, Z0, Z0
 	VADDPS       Z22, Z1, Z1
@@ -8140,7 +8842,7 @@ masked_col:
 	VADDPS       Z22, Z21, Z21
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z22, Z22, Z22
 	VMAXPS       Z0, Z22, Z0
@@ -8165,7 +8867,7 @@ masked_row:
 	VMAXPS       Z19, Z22, Z19
 	VMAXPS       Z20, Z22, Z20
 	VMAXPS       Z21, Z22, Z21
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z22, Z0, Z0
 	VADDPS       Z22, Z1, Z1
@@ -8248,35 +8950,50 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z20, (R9)
 	VMOVUPS Z21, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x0b, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0b, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm12x2AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm12x2AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm12x2AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm12x2AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -8308,7 +9025,7 @@ full:
 	VXORPS Z21, Z21, Z21
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -8360,7 +9077,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z24
@@ -8424,7 +9141,7 @@ full_sum:
 	VADDPS  Z24, Z23, Z23
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z24
 	VADDPS  Z24, Z0, Z0
@@ -8454,9 +9171,9 @@ full_add:
 	VADDPS  Z24, Z23, Z23
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z24
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -8495,7 +9212,7 @@ full_col:
 	VADDPS       Z24, Z23, Z23
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z24, Z24, Z24
 	VMAXPS       Z0, Z24, Z0
@@ -8522,7 +9239,7 @@ full_row:
 	VMAXPS       Z21, Z24, Z21
 	VMAXPS       Z22, Z24, Z22
 	VMAXPS       Z23, Z24, Z23
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -8612,12 +9329,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z22, (R9)
 	VMOVUPS Z23, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x0c, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0c, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -8625,7 +9354,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -8657,7 +9390,7 @@ masked:
 	VXORPS Z21, Z21, Z21
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -8709,7 +9442,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z24
@@ -8773,7 +9506,7 @@ masked_sum:
 	VADDPS    Z24, Z23, Z23
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z24
 	VADDPS    Z24, Z0, Z0
@@ -8803,9 +9536,9 @@ masked_add:
 	VADDPS    Z24, Z23, Z23
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z24
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -8844,7 +9577,7 @@ masked_col:
 	VADDPS       Z24, Z23, Z23
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z24, Z24, Z24
 	VMAXPS       Z0, Z24, Z0
@@ -8871,7 +9604,7 @@ masked_row:
 	VMAXPS       Z21, Z24, Z21
 	VMAXPS       Z22, Z24, Z22
 	VMAXPS       Z23, Z24, Z23
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -8961,94 +9694,109 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z22, (R9)
 	VMOVUPS Z23, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x0c, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0c, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm1x3AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm1x3AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm1x3AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm1x3AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    bks+48(FP), DX
-	MOVQ    c+64(FP), BX
-	MOVQ    cs+72(FP), SI
-	MOVQ    bias+80(FP), SI
-	MOVQ    last+96(FP), DI
-	CMPQ    DI, $0x10
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
+	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	VMOVUPS      (DI), Z3
-	VMOVUPS      64(DI), Z4
-	VMOVUPS      128(DI), Z5
-	ADDQ         DX, DI
-	VBROADCASTSS (R9), Z6
+	VMOVUPS      (R9), Z3
+	VMOVUPS      64(R9), Z4
+	VMOVUPS      128(R9), Z5
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z6
 	VFMADD231PS  Z3, Z6, Z0
 	VFMADD231PS  Z4, Z6, Z1
 	VFMADD231PS  Z5, Z6, Z2
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
-	MOVQ    BX, DI
-	VMOVUPS (DI), Z3
+	MOVQ    SI, R9
+	VMOVUPS (R9), Z3
 	VADDPS  Z3, Z0, Z0
-	VMOVUPS 64(DI), Z3
+	VMOVUPS 64(R9), Z3
 	VADDPS  Z3, Z1, Z1
-	VMOVUPS 128(DI), Z3
+	VMOVUPS 128(R9), Z3
 	VADDPS  Z3, Z2, Z2
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
-	VMOVUPS (SI), Z3
+	VMOVUPS (R8), Z3
 	VADDPS  Z3, Z0, Z0
-	VMOVUPS 64(SI), Z3
+	VMOVUPS 64(R8), Z3
 	VADDPS  Z3, Z1, Z1
-	VMOVUPS 128(SI), Z3
+	VMOVUPS 128(R8), Z3
 	VADDPS  Z3, Z2, Z2
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSS (DI), Z3
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSS (R9), Z3
 	VADDPS       Z3, Z0, Z0
 	VADDPS       Z3, Z1, Z1
 	VADDPS       Z3, Z2, Z2
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z3, Z3, Z3
 	VMAXPS       Z0, Z3, Z0
 	VMAXPS       Z1, Z3, Z1
 	VMAXPS       Z2, Z3, Z2
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z3, Z0, Z0
 	VADDPS       Z3, Z1, Z1
@@ -9060,83 +9808,99 @@ full_row:
 
 fullrelu6:
 fullrelu:
-	MOVQ    BX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	VMOVUPS Z2, 128(DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+192, BX
+	MOVQ    SI, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	ADDQ    $+192, R8
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
-	MOVQ  $-1, R8
-	BZHIQ DI, R8, R8
-	KMOVW R8, K1
+	MOVQ  $-1, R10
+	BZHIQ R9, R10, R10
+	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	VMOVUPS      (DI), Z3
-	VMOVUPS      64(DI), Z4
-	VMOVUPS.Z    128(DI), K1, Z5
-	ADDQ         DX, DI
-	VBROADCASTSS (R9), Z6
+	VMOVUPS      (R9), Z3
+	VMOVUPS      64(R9), Z4
+	VMOVUPS.Z    128(R9), K1, Z5
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z6
 	VFMADD231PS  Z3, Z6, Z0
 	VFMADD231PS  Z4, Z6, Z1
 	VFMADD231PS  Z5, Z6, Z2
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
-	MOVQ      BX, DI
-	VMOVUPS   (DI), Z3
+	MOVQ      SI, R9
+	VMOVUPS   (R9), Z3
 	VADDPS    Z3, Z0, Z0
-	VMOVUPS   64(DI), Z3
+	VMOVUPS   64(R9), Z3
 	VADDPS    Z3, Z1, Z1
-	VMOVUPS.Z 128(DI), K1, Z3
+	VMOVUPS.Z 128(R9), K1, Z3
 	VADDPS    Z3, Z2, Z2
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
-	VMOVUPS   (SI), Z3
+	VMOVUPS   (R8), Z3
 	VADDPS    Z3, Z0, Z0
-	VMOVUPS   64(SI), Z3
+	VMOVUPS   64(R8), Z3
 	VADDPS    Z3, Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z3
+	VMOVUPS.Z 128(R8), K1, Z3
 	VADDPS    Z3, Z2, Z2
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSS (DI), Z3
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSS (R9), Z3
 	VADDPS       Z3, Z0, Z0
 	VADDPS       Z3, Z1, Z1
 	VADDPS       Z3, Z2, Z2
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z3, Z3, Z3
 	VMAXPS       Z0, Z3, Z0
 	VMAXPS       Z1, Z3, Z1
 	VMAXPS       Z2, Z3, Z2
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z3, Z0, Z0
 	VADDPS       Z3, Z1, Z1
@@ -9148,39 +9912,54 @@ masked_row:
 
 maskedrelu6:
 maskedrelu:
-	MOVQ    BX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	VMOVUPS Z2, K1, 128(DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+192, BX
+	MOVQ    SI, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, K1, 128(R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
-	DECQ    n+0(FP)
-	JNE     masked
+	ADDQ    $+192, R8
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm2x3AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm2x3AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm2x3AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm2x3AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -9188,7 +9967,7 @@ full:
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -9210,7 +9989,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z6
@@ -9228,7 +10007,7 @@ full_sum:
 	VADDPS  Z6, Z5, Z5
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z6
 	VADDPS  Z6, Z0, Z0
@@ -9241,9 +10020,9 @@ full_add:
 	VADDPS  Z6, Z5, Z5
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -9254,7 +10033,7 @@ full_col:
 	VADDPS       Z6, Z5, Z5
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z6, Z6, Z6
 	VMAXPS       Z0, Z6, Z0
@@ -9263,7 +10042,7 @@ full_row:
 	VMAXPS       Z3, Z6, Z3
 	VMAXPS       Z4, Z6, Z4
 	VMAXPS       Z5, Z6, Z5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -9289,12 +10068,24 @@ fullrelu:
 	VMOVUPS Z3, (R9)
 	VMOVUPS Z4, 64(R9)
 	VMOVUPS Z5, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -9302,7 +10093,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -9310,7 +10105,7 @@ masked:
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -9332,7 +10127,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z6
@@ -9350,7 +10145,7 @@ masked_sum:
 	VADDPS    Z6, Z5, Z5
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z6
 	VADDPS    Z6, Z0, Z0
@@ -9363,9 +10158,9 @@ masked_add:
 	VADDPS    Z6, Z5, Z5
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -9376,7 +10171,7 @@ masked_col:
 	VADDPS       Z6, Z5, Z5
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z6, Z6, Z6
 	VMAXPS       Z0, Z6, Z0
@@ -9385,7 +10180,7 @@ masked_row:
 	VMAXPS       Z3, Z6, Z3
 	VMAXPS       Z4, Z6, Z4
 	VMAXPS       Z5, Z6, Z5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -9411,36 +10206,51 @@ maskedrelu:
 	VMOVUPS Z3, (R9)
 	VMOVUPS Z4, 64(R9)
 	VMOVUPS Z5, K1, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm3x3AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm3x3AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm3x3AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm3x3AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -9451,7 +10261,7 @@ full:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -9480,7 +10290,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z9
@@ -9505,7 +10315,7 @@ full_sum:
 	VADDPS  Z9, Z8, Z8
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z9
 	VADDPS  Z9, Z0, Z0
@@ -9521,9 +10331,9 @@ full_add:
 	VADDPS  Z9, Z8, Z8
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z9
 	VADDPS       Z9, Z0, Z0
 	VADDPS       Z9, Z1, Z1
@@ -9538,7 +10348,7 @@ full_col:
 	VADDPS       Z9, Z8, Z8
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z9, Z9, Z9
 	VMAXPS       Z0, Z9, Z0
@@ -9550,7 +10360,7 @@ full_row:
 	VMAXPS       Z6, Z9, Z6
 	VMAXPS       Z7, Z9, Z7
 	VMAXPS       Z8, Z9, Z8
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z9, Z0, Z0
 	VADDPS       Z9, Z1, Z1
@@ -9586,12 +10396,24 @@ fullrelu:
 	VMOVUPS Z6, (R9)
 	VMOVUPS Z7, 64(R9)
 	VMOVUPS Z8, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -9599,7 +10421,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -9610,7 +10436,7 @@ masked:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -9639,7 +10465,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z9
@@ -9664,7 +10490,7 @@ masked_sum:
 	VADDPS    Z9, Z8, Z8
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z9
 	VADDPS    Z9, Z0, Z0
@@ -9680,9 +10506,9 @@ masked_add:
 	VADDPS    Z9, Z8, Z8
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z9
 	VADDPS       Z9, Z0, Z0
 	VADDPS       Z9, Z1, Z1
@@ -9697,7 +10523,7 @@ masked_col:
 	VADDPS       Z9, Z8, Z8
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z9, Z9, Z9
 	VMAXPS       Z0, Z9, Z0
@@ -9709,7 +10535,7 @@ masked_row:
 	VMAXPS       Z6, Z9, Z6
 	VMAXPS       Z7, Z9, Z7
 	VMAXPS       Z8, Z9, Z8
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z9, Z0, Z0
 	VADDPS       Z9, Z1, Z1
@@ -9745,36 +10571,51 @@ maskedrelu:
 	VMOVUPS Z6, (R9)
 	VMOVUPS Z7, 64(R9)
 	VMOVUPS Z8, K1, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm4x3AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm4x3AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm4x3AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm4x3AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -9790,7 +10631,7 @@ full:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -9824,7 +10665,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z12
@@ -9856,7 +10697,7 @@ full_sum:
 	VADDPS  Z12, Z11, Z11
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z12
 	VADDPS  Z12, Z0, Z0
@@ -9875,9 +10716,9 @@ full_add:
 	VADDPS  Z12, Z11, Z11
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z12
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -9896,7 +10737,7 @@ full_col:
 	VADDPS       Z12, Z11, Z11
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPS       Z0, Z12, Z0
@@ -9911,7 +10752,7 @@ full_row:
 	VMAXPS       Z9, Z12, Z9
 	VMAXPS       Z10, Z12, Z10
 	VMAXPS       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -9957,12 +10798,24 @@ fullrelu:
 	VMOVUPS Z9, (R9)
 	VMOVUPS Z10, 64(R9)
 	VMOVUPS Z11, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -9970,7 +10823,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -9986,7 +10843,7 @@ masked:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -10020,7 +10877,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z12
@@ -10052,7 +10909,7 @@ masked_sum:
 	VADDPS    Z12, Z11, Z11
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z12
 	VADDPS    Z12, Z0, Z0
@@ -10071,9 +10928,9 @@ masked_add:
 	VADDPS    Z12, Z11, Z11
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z12
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -10092,7 +10949,7 @@ masked_col:
 	VADDPS       Z12, Z11, Z11
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPS       Z0, Z12, Z0
@@ -10107,7 +10964,7 @@ masked_row:
 	VMAXPS       Z9, Z12, Z9
 	VMAXPS       Z10, Z12, Z10
 	VMAXPS       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -10153,36 +11010,51 @@ maskedrelu:
 	VMOVUPS Z9, (R9)
 	VMOVUPS Z10, 64(R9)
 	VMOVUPS Z11, K1, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm5x3AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm5x3AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm5x3AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm5x3AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -10201,7 +11073,7 @@ full:
 	VXORPS Z12, Z12, Z12
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -10239,7 +11111,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z15
@@ -10278,7 +11150,7 @@ full_sum:
 	VADDPS  Z15, Z14, Z14
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z15
 	VADDPS  Z15, Z0, Z0
@@ -10300,9 +11172,9 @@ full_add:
 	VADDPS  Z15, Z14, Z14
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z15
 	VADDPS       Z15, Z0, Z0
 	VADDPS       Z15, Z1, Z1
@@ -10325,7 +11197,7 @@ full_col:
 	VADDPS       Z15, Z14, Z14
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z15, Z15, Z15
 	VMAXPS       Z0, Z15, Z0
@@ -10343,7 +11215,7 @@ full_row:
 	VMAXPS       Z12, Z15, Z12
 	VMAXPS       Z13, Z15, Z13
 	VMAXPS       Z14, Z15, Z14
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z15, Z0, Z0
 	VADDPS       Z15, Z1, Z1
@@ -10399,12 +11271,24 @@ fullrelu:
 	VMOVUPS Z12, (R9)
 	VMOVUPS Z13, 64(R9)
 	VMOVUPS Z14, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -10412,7 +11296,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -10431,7 +11319,7 @@ masked:
 	VXORPS Z12, Z12, Z12
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -10469,7 +11357,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z15
@@ -10508,7 +11396,7 @@ masked_sum:
 	VADDPS    Z15, Z14, Z14
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z15
 	VADDPS    Z15, Z0, Z0
@@ -10530,9 +11418,9 @@ masked_add:
 	VADDPS    Z15, Z14, Z14
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z15
 	VADDPS       Z15, Z0, Z0
 	VADDPS       Z15, Z1, Z1
@@ -10555,7 +11443,7 @@ masked_col:
 	VADDPS       Z15, Z14, Z14
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z15, Z15, Z15
 	VMAXPS       Z0, Z15, Z0
@@ -10573,7 +11461,7 @@ masked_row:
 	VMAXPS       Z12, Z15, Z12
 	VMAXPS       Z13, Z15, Z13
 	VMAXPS       Z14, Z15, Z14
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z15, Z0, Z0
 	VADDPS       Z15, Z1, Z1
@@ -10629,36 +11517,51 @@ maskedrelu:
 	VMOVUPS Z12, (R9)
 	VMOVUPS Z13, 64(R9)
 	VMOVUPS Z14, K1, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm6x3AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm6x3AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm6x3AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm6x3AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -10680,7 +11583,7 @@ full:
 	VXORPS Z15, Z15, Z15
 	VXORPS Z16, Z16, Z16
 	VXORPS Z17, Z17, Z17
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -10722,7 +11625,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z18
@@ -10768,7 +11671,7 @@ full_sum:
 	VADDPS  Z18, Z17, Z17
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z18
 	VADDPS  Z18, Z0, Z0
@@ -10793,9 +11696,9 @@ full_add:
 	VADDPS  Z18, Z17, Z17
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z18
 	VADDPS       Z18, Z0, Z0
 	VADDPS       Z18, Z1, Z1
@@ -10822,7 +11725,7 @@ full_col:
 	VADDPS       Z18, Z17, Z17
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z18, Z18, Z18
 	VMAXPS       Z0, Z18, Z0
@@ -10843,7 +11746,7 @@ full_row:
 	VMAXPS       Z15, Z18, Z15
 	VMAXPS       Z16, Z18, Z16
 	VMAXPS       Z17, Z18, Z17
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z18, Z0, Z0
 	VADDPS       Z18, Z1, Z1
@@ -10909,12 +11812,24 @@ fullrelu:
 	VMOVUPS Z15, (R9)
 	VMOVUPS Z16, 64(R9)
 	VMOVUPS Z17, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -10922,7 +11837,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -10944,7 +11863,7 @@ masked:
 	VXORPS Z15, Z15, Z15
 	VXORPS Z16, Z16, Z16
 	VXORPS Z17, Z17, Z17
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -10986,7 +11905,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z18
@@ -11032,7 +11951,7 @@ masked_sum:
 	VADDPS    Z18, Z17, Z17
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z18
 	VADDPS    Z18, Z0, Z0
@@ -11057,9 +11976,9 @@ masked_add:
 	VADDPS    Z18, Z17, Z17
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z18
 	VADDPS       Z18, Z0, Z0
 	VADDPS       Z18, Z1, Z1
@@ -11086,7 +12005,7 @@ masked_col:
 	VADDPS       Z18, Z17, Z17
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z18, Z18, Z18
 	VMAXPS       Z0, Z18, Z0
@@ -11107,7 +12026,7 @@ masked_row:
 	VMAXPS       Z15, Z18, Z15
 	VMAXPS       Z16, Z18, Z16
 	VMAXPS       Z17, Z18, Z17
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z18, Z0, Z0
 	VADDPS       Z18, Z1, Z1
@@ -11173,35 +12092,50 @@ maskedrelu:
 	VMOVUPS Z15, (R9)
 	VMOVUPS Z16, 64(R9)
 	VMOVUPS Z17, K1, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm7x3AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm7x3AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm7x3AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm7x3AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -11228,7 +12162,7 @@ full:
 	VXORPS Z18, Z18, Z18
 	VXORPS Z19, Z19, Z19
 	VXORPS Z20, Z20, Z20
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -11272,7 +12206,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z21
@@ -11325,7 +12259,7 @@ full_sum:
 	VADDPS  Z21, Z20, Z20
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z21
 	VADDPS  Z21, Z0, Z0
@@ -11353,9 +12287,9 @@ full_add:
 	VADDPS  Z21, Z20, Z20
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z21
 	VADDPS       Z21, Z0, Z0
 	VADDPS       Z21, Z1, Z1
@@ -11386,7 +12320,7 @@ full_col:
 	VADDPS       Z21, Z20, Z20
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z21, Z21, Z21
 	VMAXPS       Z0, Z21, Z0
@@ -11410,7 +12344,7 @@ full_row:
 	VMAXPS       Z18, Z21, Z18
 	VMAXPS       Z19, Z21, Z19
 	VMAXPS       Z20, Z21, Z20
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z21, Z0, Z0
 	VADDPS       Z21, Z1, Z1
@@ -11486,12 +12420,24 @@ fullrelu:
 	VMOVUPS Z18, (R9)
 	VMOVUPS Z19, 64(R9)
 	VMOVUPS Z20, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x07, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x07, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -11499,7 +12445,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -11526,7 +12476,7 @@ masked:
 	VXORPS Z18, Z18, Z18
 	VXORPS Z19, Z19, Z19
 	VXORPS Z20, Z20, Z20
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -11570,7 +12520,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z21
@@ -11623,7 +12573,7 @@ masked_sum:
 	VADDPS    Z21, Z20, Z20
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z21
 	VADDPS    Z21, Z0, Z0
@@ -11651,9 +12601,9 @@ masked_add:
 	VADDPS    Z21, Z20, Z20
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z21
 	VADDPS       Z21, Z0, Z0
 	VADDPS       Z21, Z1, Z1
@@ -11684,7 +12634,7 @@ masked_col:
 	VADDPS       Z21, Z20, Z20
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z21, Z21, Z21
 	VMAXPS       Z0, Z21, Z0
@@ -11708,7 +12658,7 @@ masked_row:
 	VMAXPS       Z18, Z21, Z18
 	VMAXPS       Z19, Z21, Z19
 	VMAXPS       Z20, Z21, Z20
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z21, Z0, Z0
 	VADDPS       Z21, Z1, Z1
@@ -11784,35 +12734,50 @@ maskedrelu:
 	VMOVUPS Z18, (R9)
 	VMOVUPS Z19, 64(R9)
 	VMOVUPS Z20, K1, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x07, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x07, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm8x3AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm8x3AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm8x3AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm8x3AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -11842,7 +12807,7 @@ full:
 	VXORPS Z21, Z21, Z21
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -11890,7 +12855,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z24
@@ -11950,7 +12915,7 @@ full_sum:
 	VADDPS  Z24, Z23, Z23
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z24
 	VADDPS  Z24, Z0, Z0
@@ -11981,9 +12946,9 @@ full_add:
 	VADDPS  Z24, Z23, Z23
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z24
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -12018,7 +12983,7 @@ full_col:
 	VADDPS       Z24, Z23, Z23
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z24, Z24, Z24
 	VMAXPS       Z0, Z24, Z0
@@ -12045,7 +13010,7 @@ full_row:
 	VMAXPS       Z21, Z24, Z21
 	VMAXPS       Z22, Z24, Z22
 	VMAXPS       Z23, Z24, Z23
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -12131,12 +13096,24 @@ fullrelu:
 	VMOVUPS Z21, (R9)
 	VMOVUPS Z22, 64(R9)
 	VMOVUPS Z23, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x08, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x08, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -12144,7 +13121,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -12174,7 +13155,7 @@ masked:
 	VXORPS Z21, Z21, Z21
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -12222,7 +13203,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z24
@@ -12282,7 +13263,7 @@ masked_sum:
 	VADDPS    Z24, Z23, Z23
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z24
 	VADDPS    Z24, Z0, Z0
@@ -12313,9 +13294,9 @@ masked_add:
 	VADDPS    Z24, Z23, Z23
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z24
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -12350,7 +13331,7 @@ masked_col:
 	VADDPS       Z24, Z23, Z23
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z24, Z24, Z24
 	VMAXPS       Z0, Z24, Z0
@@ -12377,7 +13358,7 @@ masked_row:
 	VMAXPS       Z21, Z24, Z21
 	VMAXPS       Z22, Z24, Z22
 	VMAXPS       Z23, Z24, Z23
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -12463,103 +13444,118 @@ maskedrelu:
 	VMOVUPS Z21, (R9)
 	VMOVUPS Z22, 64(R9)
 	VMOVUPS Z23, K1, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x08, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x08, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm1x4AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm1x4AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm1x4AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm1x4AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    bks+48(FP), DX
-	MOVQ    c+64(FP), BX
-	MOVQ    cs+72(FP), SI
-	MOVQ    bias+80(FP), SI
-	MOVQ    last+96(FP), DI
-	CMPQ    DI, $0x10
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
+	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	VMOVUPS      (DI), Z4
-	VMOVUPS      64(DI), Z5
-	VMOVUPS      128(DI), Z6
-	VMOVUPS      192(DI), Z7
-	ADDQ         DX, DI
-	VBROADCASTSS (R9), Z8
+	VMOVUPS      (R9), Z4
+	VMOVUPS      64(R9), Z5
+	VMOVUPS      128(R9), Z6
+	VMOVUPS      192(R9), Z7
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z8
 	VFMADD231PS  Z4, Z8, Z0
 	VFMADD231PS  Z5, Z8, Z1
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
-	MOVQ    BX, DI
-	VMOVUPS (DI), Z4
+	MOVQ    SI, R9
+	VMOVUPS (R9), Z4
 	VADDPS  Z4, Z0, Z0
-	VMOVUPS 64(DI), Z4
+	VMOVUPS 64(R9), Z4
 	VADDPS  Z4, Z1, Z1
-	VMOVUPS 128(DI), Z4
+	VMOVUPS 128(R9), Z4
 	VADDPS  Z4, Z2, Z2
-	VMOVUPS 192(DI), Z4
+	VMOVUPS 192(R9), Z4
 	VADDPS  Z4, Z3, Z3
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
-	VMOVUPS (SI), Z4
+	VMOVUPS (R8), Z4
 	VADDPS  Z4, Z0, Z0
-	VMOVUPS 64(SI), Z4
+	VMOVUPS 64(R8), Z4
 	VADDPS  Z4, Z1, Z1
-	VMOVUPS 128(SI), Z4
+	VMOVUPS 128(R8), Z4
 	VADDPS  Z4, Z2, Z2
-	VMOVUPS 192(SI), Z4
+	VMOVUPS 192(R8), Z4
 	VADDPS  Z4, Z3, Z3
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSS (DI), Z4
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSS (R9), Z4
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
 	VADDPS       Z4, Z2, Z2
 	VADDPS       Z4, Z3, Z3
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z4, Z4, Z4
 	VMAXPS       Z0, Z4, Z0
 	VMAXPS       Z1, Z4, Z1
 	VMAXPS       Z2, Z4, Z2
 	VMAXPS       Z3, Z4, Z3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
@@ -12573,93 +13569,109 @@ full_row:
 
 fullrelu6:
 fullrelu:
-	MOVQ    BX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	VMOVUPS Z2, 128(DI)
-	VMOVUPS Z3, 192(DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+256, BX
+	MOVQ    SI, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	VMOVUPS Z3, 192(R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	ADDQ    $+256, R8
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
-	MOVQ  $-1, R8
-	BZHIQ DI, R8, R8
-	KMOVW R8, K1
+	MOVQ  $-1, R10
+	BZHIQ R9, R10, R10
+	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	VMOVUPS      (DI), Z4
-	VMOVUPS      64(DI), Z5
-	VMOVUPS      128(DI), Z6
-	VMOVUPS.Z    192(DI), K1, Z7
-	ADDQ         DX, DI
-	VBROADCASTSS (R9), Z8
+	VMOVUPS      (R9), Z4
+	VMOVUPS      64(R9), Z5
+	VMOVUPS      128(R9), Z6
+	VMOVUPS.Z    192(R9), K1, Z7
+	ADDQ         BX, R9
+	VBROADCASTSS (R11), Z8
 	VFMADD231PS  Z4, Z8, Z0
 	VFMADD231PS  Z5, Z8, Z1
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
-	MOVQ      BX, DI
-	VMOVUPS   (DI), Z4
+	MOVQ      SI, R9
+	VMOVUPS   (R9), Z4
 	VADDPS    Z4, Z0, Z0
-	VMOVUPS   64(DI), Z4
+	VMOVUPS   64(R9), Z4
 	VADDPS    Z4, Z1, Z1
-	VMOVUPS   128(DI), Z4
+	VMOVUPS   128(R9), Z4
 	VADDPS    Z4, Z2, Z2
-	VMOVUPS.Z 192(DI), K1, Z4
+	VMOVUPS.Z 192(R9), K1, Z4
 	VADDPS    Z4, Z3, Z3
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
-	VMOVUPS   (SI), Z4
+	VMOVUPS   (R8), Z4
 	VADDPS    Z4, Z0, Z0
-	VMOVUPS   64(SI), Z4
+	VMOVUPS   64(R8), Z4
 	VADDPS    Z4, Z1, Z1
-	VMOVUPS   128(SI), Z4
+	VMOVUPS   128(R8), Z4
 	VADDPS    Z4, Z2, Z2
-	VMOVUPS.Z 192(SI), K1, Z4
+	VMOVUPS.Z 192(R8), K1, Z4
 	VADDPS    Z4, Z3, Z3
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSS (DI), Z4
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSS (R9), Z4
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
 	VADDPS       Z4, Z2, Z2
 	VADDPS       Z4, Z3, Z3
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z4, Z4, Z4
 	VMAXPS       Z0, Z4, Z0
 	VMAXPS       Z1, Z4, Z1
 	VMAXPS       Z2, Z4, Z2
 	VMAXPS       Z3, Z4, Z3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
@@ -12673,40 +13685,55 @@ masked_row:
 
 maskedrelu6:
 maskedrelu:
-	MOVQ    BX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	VMOVUPS Z2, 128(DI)
-	VMOVUPS Z3, K1, 192(DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+256, BX
+	MOVQ    SI, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	VMOVUPS Z3, K1, 192(R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
-	DECQ    n+0(FP)
-	JNE     masked
+	ADDQ    $+256, R8
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm2x4AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm2x4AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm2x4AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm2x4AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -12716,7 +13743,7 @@ full:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -12741,7 +13768,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z8
@@ -12763,7 +13790,7 @@ full_sum:
 	VADDPS  Z8, Z7, Z7
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z8
 	VADDPS  Z8, Z0, Z0
@@ -12779,9 +13806,9 @@ full_add:
 	VADDPS  Z8, Z7, Z7
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z8
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -12794,7 +13821,7 @@ full_col:
 	VADDPS       Z8, Z7, Z7
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPS       Z0, Z8, Z0
@@ -12805,7 +13832,7 @@ full_row:
 	VMAXPS       Z5, Z8, Z5
 	VMAXPS       Z6, Z8, Z6
 	VMAXPS       Z7, Z8, Z7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -12837,12 +13864,24 @@ fullrelu:
 	VMOVUPS Z5, 64(R9)
 	VMOVUPS Z6, 128(R9)
 	VMOVUPS Z7, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -12850,7 +13889,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -12860,7 +13903,7 @@ masked:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -12885,7 +13928,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z8
@@ -12907,7 +13950,7 @@ masked_sum:
 	VADDPS    Z8, Z7, Z7
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z8
 	VADDPS    Z8, Z0, Z0
@@ -12923,9 +13966,9 @@ masked_add:
 	VADDPS    Z8, Z7, Z7
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z8
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -12938,7 +13981,7 @@ masked_col:
 	VADDPS       Z8, Z7, Z7
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPS       Z0, Z8, Z0
@@ -12949,7 +13992,7 @@ masked_row:
 	VMAXPS       Z5, Z8, Z5
 	VMAXPS       Z6, Z8, Z6
 	VMAXPS       Z7, Z8, Z7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -12981,36 +14024,51 @@ maskedrelu:
 	VMOVUPS Z5, 64(R9)
 	VMOVUPS Z6, 128(R9)
 	VMOVUPS Z7, K1, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm3x4AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm3x4AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm3x4AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm3x4AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -13024,7 +14082,7 @@ full:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -13058,7 +14116,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z12
@@ -13089,7 +14147,7 @@ full_sum:
 	VADDPS  Z12, Z11, Z11
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z12
 	VADDPS  Z12, Z0, Z0
@@ -13109,9 +14167,9 @@ full_add:
 	VADDPS  Z12, Z11, Z11
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z12
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -13129,7 +14187,7 @@ full_col:
 	VADDPS       Z12, Z11, Z11
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPS       Z0, Z12, Z0
@@ -13144,7 +14202,7 @@ full_row:
 	VMAXPS       Z9, Z12, Z9
 	VMAXPS       Z10, Z12, Z10
 	VMAXPS       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -13189,12 +14247,24 @@ fullrelu:
 	VMOVUPS Z9, 64(R9)
 	VMOVUPS Z10, 128(R9)
 	VMOVUPS Z11, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -13202,7 +14272,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -13216,7 +14290,7 @@ masked:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -13250,7 +14324,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z12
@@ -13281,7 +14355,7 @@ masked_sum:
 	VADDPS    Z12, Z11, Z11
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z12
 	VADDPS    Z12, Z0, Z0
@@ -13301,9 +14375,9 @@ masked_add:
 	VADDPS    Z12, Z11, Z11
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z12
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -13321,7 +14395,7 @@ masked_col:
 	VADDPS       Z12, Z11, Z11
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPS       Z0, Z12, Z0
@@ -13336,7 +14410,7 @@ masked_row:
 	VMAXPS       Z9, Z12, Z9
 	VMAXPS       Z10, Z12, Z10
 	VMAXPS       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -13381,36 +14455,51 @@ maskedrelu:
 	VMOVUPS Z9, 64(R9)
 	VMOVUPS Z10, 128(R9)
 	VMOVUPS Z11, K1, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm4x4AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm4x4AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm4x4AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm4x4AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -13430,7 +14519,7 @@ full:
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -13470,7 +14559,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z16
@@ -13510,7 +14599,7 @@ full_sum:
 	VADDPS  Z16, Z15, Z15
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z16
 	VADDPS  Z16, Z0, Z0
@@ -13534,9 +14623,9 @@ full_add:
 	VADDPS  Z16, Z15, Z15
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z16
 	VADDPS       Z16, Z0, Z0
 	VADDPS       Z16, Z1, Z1
@@ -13559,7 +14648,7 @@ full_col:
 	VADDPS       Z16, Z15, Z15
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z16, Z16, Z16
 	VMAXPS       Z0, Z16, Z0
@@ -13578,7 +14667,7 @@ full_row:
 	VMAXPS       Z13, Z16, Z13
 	VMAXPS       Z14, Z16, Z14
 	VMAXPS       Z15, Z16, Z15
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z16, Z0, Z0
 	VADDPS       Z16, Z1, Z1
@@ -13636,12 +14725,24 @@ fullrelu:
 	VMOVUPS Z13, 64(R9)
 	VMOVUPS Z14, 128(R9)
 	VMOVUPS Z15, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -13649,7 +14750,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -13669,7 +14774,7 @@ masked:
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -13709,7 +14814,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z16
@@ -13749,7 +14854,7 @@ masked_sum:
 	VADDPS    Z16, Z15, Z15
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z16
 	VADDPS    Z16, Z0, Z0
@@ -13773,9 +14878,9 @@ masked_add:
 	VADDPS    Z16, Z15, Z15
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z16
 	VADDPS       Z16, Z0, Z0
 	VADDPS       Z16, Z1, Z1
@@ -13798,7 +14903,7 @@ masked_col:
 	VADDPS       Z16, Z15, Z15
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z16, Z16, Z16
 	VMAXPS       Z0, Z16, Z0
@@ -13817,7 +14922,7 @@ masked_row:
 	VMAXPS       Z13, Z16, Z13
 	VMAXPS       Z14, Z16, Z14
 	VMAXPS       Z15, Z16, Z15
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z16, Z0, Z0
 	VADDPS       Z16, Z1, Z1
@@ -13875,36 +14980,51 @@ maskedrelu:
 	VMOVUPS Z13, 64(R9)
 	VMOVUPS Z14, 128(R9)
 	VMOVUPS Z15, K1, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm5x4AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm5x4AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm5x4AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm5x4AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -13928,7 +15048,7 @@ full:
 	VXORPS Z17, Z17, Z17
 	VXORPS Z18, Z18, Z18
 	VXORPS Z19, Z19, Z19
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -13973,7 +15093,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z20
@@ -14022,7 +15142,7 @@ full_sum:
 	VADDPS  Z20, Z19, Z19
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z20
 	VADDPS  Z20, Z0, Z0
@@ -14050,9 +15170,9 @@ full_add:
 	VADDPS  Z20, Z19, Z19
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z20
 	VADDPS       Z20, Z0, Z0
 	VADDPS       Z20, Z1, Z1
@@ -14080,7 +15200,7 @@ full_col:
 	VADDPS       Z20, Z19, Z19
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z20, Z20, Z20
 	VMAXPS       Z0, Z20, Z0
@@ -14103,7 +15223,7 @@ full_row:
 	VMAXPS       Z17, Z20, Z17
 	VMAXPS       Z18, Z20, Z18
 	VMAXPS       Z19, Z20, Z19
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z20, Z0, Z0
 	VADDPS       Z20, Z1, Z1
@@ -14174,12 +15294,24 @@ fullrelu:
 	VMOVUPS Z17, 64(R9)
 	VMOVUPS Z18, 128(R9)
 	VMOVUPS Z19, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -14187,7 +15319,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -14211,7 +15347,7 @@ masked:
 	VXORPS Z17, Z17, Z17
 	VXORPS Z18, Z18, Z18
 	VXORPS Z19, Z19, Z19
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -14256,7 +15392,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z20
@@ -14305,7 +15441,7 @@ masked_sum:
 	VADDPS    Z20, Z19, Z19
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z20
 	VADDPS    Z20, Z0, Z0
@@ -14333,9 +15469,9 @@ masked_add:
 	VADDPS    Z20, Z19, Z19
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z20
 	VADDPS       Z20, Z0, Z0
 	VADDPS       Z20, Z1, Z1
@@ -14363,7 +15499,7 @@ masked_col:
 	VADDPS       Z20, Z19, Z19
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z20, Z20, Z20
 	VMAXPS       Z0, Z20, Z0
@@ -14386,7 +15522,7 @@ masked_row:
 	VMAXPS       Z17, Z20, Z17
 	VMAXPS       Z18, Z20, Z18
 	VMAXPS       Z19, Z20, Z19
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z20, Z0, Z0
 	VADDPS       Z20, Z1, Z1
@@ -14457,36 +15593,51 @@ maskedrelu:
 	VMOVUPS Z17, 64(R9)
 	VMOVUPS Z18, 128(R9)
 	VMOVUPS Z19, K1, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm6x4AVX512f32(n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func gemm6x4AVX512f32(m int, n int, k int, a *float32, ars int, aks int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm6x4AVX512f32(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm6x4AVX512f32(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x10
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -14514,7 +15665,7 @@ full:
 	VXORPS Z21, Z21, Z21
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -14564,7 +15715,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z24
@@ -14622,7 +15773,7 @@ full_sum:
 	VADDPS  Z24, Z23, Z23
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z24
 	VADDPS  Z24, Z0, Z0
@@ -14654,9 +15805,9 @@ full_add:
 	VADDPS  Z24, Z23, Z23
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z24
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -14689,7 +15840,7 @@ full_col:
 	VADDPS       Z24, Z23, Z23
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z24, Z24, Z24
 	VMAXPS       Z0, Z24, Z0
@@ -14716,7 +15867,7 @@ full_row:
 	VMAXPS       Z21, Z24, Z21
 	VMAXPS       Z22, Z24, Z22
 	VMAXPS       Z23, Z24, Z23
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -14800,12 +15951,24 @@ fullrelu:
 	VMOVUPS Z21, 64(R9)
 	VMOVUPS Z22, 128(R9)
 	VMOVUPS Z23, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -14813,7 +15976,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -14841,7 +16008,7 @@ masked:
 	VXORPS Z21, Z21, Z21
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -14891,7 +16058,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z24
@@ -14949,7 +16116,7 @@ masked_sum:
 	VADDPS    Z24, Z23, Z23
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z24
 	VADDPS    Z24, Z0, Z0
@@ -14981,9 +16148,9 @@ masked_add:
 	VADDPS    Z24, Z23, Z23
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSS (R9), Z24
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -15016,7 +16183,7 @@ masked_col:
 	VADDPS       Z24, Z23, Z23
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z24, Z24, Z24
 	VMAXPS       Z0, Z24, Z0
@@ -15043,7 +16210,7 @@ masked_row:
 	VMAXPS       Z21, Z24, Z21
 	VMAXPS       Z22, Z24, Z22
 	VMAXPS       Z23, Z24, Z23
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -15127,76 +16294,91 @@ maskedrelu:
 	VMOVUPS Z21, 64(R9)
 	VMOVUPS Z22, 128(R9)
 	VMOVUPS Z23, K1, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm1x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm1x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm1x1AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm1x1AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    bks+48(FP), DX
-	MOVQ    c+64(FP), BX
-	MOVQ    cs+72(FP), SI
-	MOVQ    bias+80(FP), SI
-	MOVQ    last+96(FP), DI
-	CMPQ    DI, $0x08
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
+	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	VMOVUPS      (DI), Z1
-	ADDQ         DX, DI
-	VBROADCASTSD (R9), Z2
+	VMOVUPS      (R9), Z1
+	ADDQ         BX, R9
+	VBROADCASTSD (R11), Z2
 	VFMADD231PD  Z1, Z2, Z0
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
-	MOVQ    BX, DI
-	VMOVUPS (DI), Z1
+	MOVQ    SI, R9
+	VMOVUPS (R9), Z1
 	VADDPD  Z1, Z0, Z0
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
-	VMOVUPS (SI), Z1
+	VMOVUPS (R8), Z1
 	VADDPD  Z1, Z0, Z0
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSD (DI), Z1
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSD (R9), Z1
 	VADDPD       Z1, Z0, Z0
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z1, Z1, Z1
 	VMAXPD       Z0, Z1, Z0
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z1, Z0, Z0
 	VBROADCASTSD six64<>+0(SB), Z1
@@ -15204,63 +16386,79 @@ full_row:
 
 fullrelu6:
 fullrelu:
-	MOVQ    BX, DI
-	VMOVUPS Z0, (DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+64, BX
+	MOVQ    SI, R9
+	VMOVUPS Z0, (R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	ADDQ    $+64, R8
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
-	MOVQ  $-1, R8
-	BZHIQ DI, R8, R8
-	KMOVW R8, K1
+	MOVQ  $-1, R10
+	BZHIQ R9, R10, R10
+	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	VMOVUPD.Z    (DI), K1, Z1
-	ADDQ         DX, DI
-	VBROADCASTSD (R9), Z2
+	VMOVUPD.Z    (R9), K1, Z1
+	ADDQ         BX, R9
+	VBROADCASTSD (R11), Z2
 	VFMADD231PD  Z1, Z2, Z0
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
-	MOVQ      BX, DI
-	VMOVUPD.Z (DI), K1, Z1
+	MOVQ      SI, R9
+	VMOVUPD.Z (R9), K1, Z1
 	VADDPD    Z1, Z0, Z0
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
-	VMOVUPD.Z (SI), K1, Z1
+	VMOVUPD.Z (R8), K1, Z1
 	VADDPD    Z1, Z0, Z0
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSD (DI), Z1
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSD (R9), Z1
 	VADDPD       Z1, Z0, Z0
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z1, Z1, Z1
 	VMAXPD       Z0, Z1, Z0
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z1, Z0, Z0
 	VBROADCASTSD six64<>+0(SB), Z1
@@ -15268,16 +16466,27 @@ masked_row:
 
 maskedrelu6:
 maskedrelu:
-	MOVQ    BX, DI
-	VMOVUPD Z0, K1, (DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+64, BX
+	MOVQ    SI, R9
+	VMOVUPD Z0, K1, (R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
-	DECQ    n+0(FP)
-	JNE     masked
+	ADDQ    $+64, R8
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
@@ -15285,28 +16494,32 @@ DATA six64<>+0(SB)/4, $0x00000000
 DATA six64<>+4(SB)/4, $0x40180000
 GLOBL six64<>(SB), RODATA|NOPTR, $8
 
-// func gemm2x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm2x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm2x1AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm2x1AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -15322,7 +16535,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z2
@@ -15332,28 +16545,28 @@ full_sum:
 	VADDPD  Z2, Z1, Z1
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z2
 	VADDPD  Z2, Z0, Z0
 	VADDPD  Z2, Z1, Z1
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z2
 	VADDPD       Z2, Z0, Z0
 	VBROADCASTSD 8(R9), Z2
 	VADDPD       Z2, Z1, Z1
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z2, Z2, Z2
 	VMAXPD       Z0, Z2, Z0
 	VMAXPD       Z1, Z2, Z1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z2, Z0, Z0
 	VADDPD       Z2, Z1, Z1
@@ -15367,12 +16580,24 @@ fullrelu:
 	VMOVUPS Z0, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -15380,11 +16605,15 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -15400,7 +16629,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPD.Z (R9), K1, Z2
@@ -15410,28 +16639,28 @@ masked_sum:
 	VADDPD    Z2, Z1, Z1
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPD.Z (R8), K1, Z2
 	VADDPD    Z2, Z0, Z0
 	VADDPD    Z2, Z1, Z1
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z2
 	VADDPD       Z2, Z0, Z0
 	VBROADCASTSD 8(R9), Z2
 	VADDPD       Z2, Z1, Z1
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z2, Z2, Z2
 	VMAXPD       Z0, Z2, Z0
 	VMAXPD       Z1, Z2, Z1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z2, Z0, Z0
 	VADDPD       Z2, Z1, Z1
@@ -15445,40 +16674,55 @@ maskedrelu:
 	VMOVUPD Z0, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPD Z1, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm3x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm3x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm3x1AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm3x1AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -15496,7 +16740,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z3
@@ -15509,7 +16753,7 @@ full_sum:
 	VADDPD  Z3, Z2, Z2
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z3
 	VADDPD  Z3, Z0, Z0
@@ -15517,9 +16761,9 @@ full_add:
 	VADDPD  Z3, Z2, Z2
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z3
 	VADDPD       Z3, Z0, Z0
 	VBROADCASTSD 8(R9), Z3
@@ -15528,13 +16772,13 @@ full_col:
 	VADDPD       Z3, Z2, Z2
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z3, Z3, Z3
 	VMAXPD       Z0, Z3, Z0
 	VMAXPD       Z1, Z3, Z1
 	VMAXPD       Z2, Z3, Z2
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z3, Z0, Z0
 	VADDPD       Z3, Z1, Z1
@@ -15552,12 +16796,24 @@ fullrelu:
 	VMOVUPS Z1, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z2, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -15565,12 +16821,16 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -15588,7 +16848,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPD.Z (R9), K1, Z3
@@ -15601,7 +16861,7 @@ masked_sum:
 	VADDPD    Z3, Z2, Z2
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPD.Z (R8), K1, Z3
 	VADDPD    Z3, Z0, Z0
@@ -15609,9 +16869,9 @@ masked_add:
 	VADDPD    Z3, Z2, Z2
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z3
 	VADDPD       Z3, Z0, Z0
 	VBROADCASTSD 8(R9), Z3
@@ -15620,13 +16880,13 @@ masked_col:
 	VADDPD       Z3, Z2, Z2
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z3, Z3, Z3
 	VMAXPD       Z0, Z3, Z0
 	VMAXPD       Z1, Z3, Z1
 	VMAXPD       Z2, Z3, Z2
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z3, Z0, Z0
 	VADDPD       Z3, Z1, Z1
@@ -15644,35 +16904,50 @@ maskedrelu:
 	VMOVUPD Z1, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPD Z2, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm4x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm4x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm4x1AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm4x1AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -15680,7 +16955,7 @@ full:
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -15701,7 +16976,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z4
@@ -15717,7 +16992,7 @@ full_sum:
 	VADDPD  Z4, Z3, Z3
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z4
 	VADDPD  Z4, Z0, Z0
@@ -15726,9 +17001,9 @@ full_add:
 	VADDPD  Z4, Z3, Z3
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z4
 	VADDPD       Z4, Z0, Z0
 	VBROADCASTSD 8(R9), Z4
@@ -15739,14 +17014,14 @@ full_col:
 	VADDPD       Z4, Z3, Z3
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z4, Z4, Z4
 	VMAXPD       Z0, Z4, Z0
 	VMAXPD       Z1, Z4, Z1
 	VMAXPD       Z2, Z4, Z2
 	VMAXPD       Z3, Z4, Z3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z4, Z0, Z0
 	VADDPD       Z4, Z1, Z1
@@ -15768,12 +17043,24 @@ fullrelu:
 	VMOVUPS Z2, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z3, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -15781,7 +17068,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -15789,7 +17080,7 @@ masked:
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -15810,7 +17101,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPD.Z (R9), K1, Z4
@@ -15826,7 +17117,7 @@ masked_sum:
 	VADDPD    Z4, Z3, Z3
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPD.Z (R8), K1, Z4
 	VADDPD    Z4, Z0, Z0
@@ -15835,9 +17126,9 @@ masked_add:
 	VADDPD    Z4, Z3, Z3
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z4
 	VADDPD       Z4, Z0, Z0
 	VBROADCASTSD 8(R9), Z4
@@ -15848,14 +17139,14 @@ masked_col:
 	VADDPD       Z4, Z3, Z3
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z4, Z4, Z4
 	VMAXPD       Z0, Z4, Z0
 	VMAXPD       Z1, Z4, Z1
 	VMAXPD       Z2, Z4, Z2
 	VMAXPD       Z3, Z4, Z3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z4, Z0, Z0
 	VADDPD       Z4, Z1, Z1
@@ -15877,35 +17168,50 @@ maskedrelu:
 	VMOVUPD Z2, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPD Z3, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm5x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm5x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm5x1AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm5x1AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -15914,7 +17220,7 @@ full:
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -15937,7 +17243,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z5
@@ -15956,7 +17262,7 @@ full_sum:
 	VADDPD  Z5, Z4, Z4
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z5
 	VADDPD  Z5, Z0, Z0
@@ -15966,9 +17272,9 @@ full_add:
 	VADDPD  Z5, Z4, Z4
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z5
 	VADDPD       Z5, Z0, Z0
 	VBROADCASTSD 8(R9), Z5
@@ -15981,7 +17287,7 @@ full_col:
 	VADDPD       Z5, Z4, Z4
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z5, Z5, Z5
 	VMAXPD       Z0, Z5, Z0
@@ -15989,7 +17295,7 @@ full_row:
 	VMAXPD       Z2, Z5, Z2
 	VMAXPD       Z3, Z5, Z3
 	VMAXPD       Z4, Z5, Z4
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z5, Z0, Z0
 	VADDPD       Z5, Z1, Z1
@@ -16015,12 +17321,24 @@ fullrelu:
 	VMOVUPS Z3, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z4, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -16028,7 +17346,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -16037,7 +17359,7 @@ masked:
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -16060,7 +17382,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPD.Z (R9), K1, Z5
@@ -16079,7 +17401,7 @@ masked_sum:
 	VADDPD    Z5, Z4, Z4
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPD.Z (R8), K1, Z5
 	VADDPD    Z5, Z0, Z0
@@ -16089,9 +17411,9 @@ masked_add:
 	VADDPD    Z5, Z4, Z4
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z5
 	VADDPD       Z5, Z0, Z0
 	VBROADCASTSD 8(R9), Z5
@@ -16104,7 +17426,7 @@ masked_col:
 	VADDPD       Z5, Z4, Z4
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z5, Z5, Z5
 	VMAXPD       Z0, Z5, Z0
@@ -16112,7 +17434,7 @@ masked_row:
 	VMAXPD       Z2, Z5, Z2
 	VMAXPD       Z3, Z5, Z3
 	VMAXPD       Z4, Z5, Z4
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z5, Z0, Z0
 	VADDPD       Z5, Z1, Z1
@@ -16138,35 +17460,50 @@ maskedrelu:
 	VMOVUPD Z3, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPD Z4, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm6x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm6x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm6x1AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm6x1AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -16176,7 +17513,7 @@ full:
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -16201,7 +17538,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z6
@@ -16223,7 +17560,7 @@ full_sum:
 	VADDPD  Z6, Z5, Z5
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z6
 	VADDPD  Z6, Z0, Z0
@@ -16234,9 +17571,9 @@ full_add:
 	VADDPD  Z6, Z5, Z5
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z6
 	VADDPD       Z6, Z0, Z0
 	VBROADCASTSD 8(R9), Z6
@@ -16251,7 +17588,7 @@ full_col:
 	VADDPD       Z6, Z5, Z5
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z6, Z6, Z6
 	VMAXPD       Z0, Z6, Z0
@@ -16260,7 +17597,7 @@ full_row:
 	VMAXPD       Z3, Z6, Z3
 	VMAXPD       Z4, Z6, Z4
 	VMAXPD       Z5, Z6, Z5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z6, Z0, Z0
 	VADDPD       Z6, Z1, Z1
@@ -16290,12 +17627,24 @@ fullrelu:
 	VMOVUPS Z4, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z5, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -16303,7 +17652,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -16313,7 +17666,7 @@ masked:
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -16338,7 +17691,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPD.Z (R9), K1, Z6
@@ -16360,7 +17713,7 @@ masked_sum:
 	VADDPD    Z6, Z5, Z5
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPD.Z (R8), K1, Z6
 	VADDPD    Z6, Z0, Z0
@@ -16371,9 +17724,9 @@ masked_add:
 	VADDPD    Z6, Z5, Z5
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z6
 	VADDPD       Z6, Z0, Z0
 	VBROADCASTSD 8(R9), Z6
@@ -16388,7 +17741,7 @@ masked_col:
 	VADDPD       Z6, Z5, Z5
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z6, Z6, Z6
 	VMAXPD       Z0, Z6, Z0
@@ -16397,7 +17750,7 @@ masked_row:
 	VMAXPD       Z3, Z6, Z3
 	VMAXPD       Z4, Z6, Z4
 	VMAXPD       Z5, Z6, Z5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z6, Z0, Z0
 	VADDPD       Z6, Z1, Z1
@@ -16427,35 +17780,50 @@ maskedrelu:
 	VMOVUPD Z4, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPD Z5, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm7x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm7x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm7x1AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm7x1AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -16468,7 +17836,7 @@ full:
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -16496,7 +17864,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z7
@@ -16521,7 +17889,7 @@ full_sum:
 	VADDPD  Z7, Z6, Z6
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z7
 	VADDPD  Z7, Z0, Z0
@@ -16533,9 +17901,9 @@ full_add:
 	VADDPD  Z7, Z6, Z6
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z7
 	VADDPD       Z7, Z0, Z0
 	VBROADCASTSD 8(R9), Z7
@@ -16552,7 +17920,7 @@ full_col:
 	VADDPD       Z7, Z6, Z6
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z7, Z7, Z7
 	VMAXPD       Z0, Z7, Z0
@@ -16562,7 +17930,7 @@ full_row:
 	VMAXPD       Z4, Z7, Z4
 	VMAXPD       Z5, Z7, Z5
 	VMAXPD       Z6, Z7, Z6
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z7, Z0, Z0
 	VADDPD       Z7, Z1, Z1
@@ -16596,12 +17964,24 @@ fullrelu:
 	VMOVUPS Z5, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z6, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x07, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x07, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -16609,7 +17989,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -16622,7 +18006,7 @@ masked:
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -16650,7 +18034,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPD.Z (R9), K1, Z7
@@ -16675,7 +18059,7 @@ masked_sum:
 	VADDPD    Z7, Z6, Z6
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPD.Z (R8), K1, Z7
 	VADDPD    Z7, Z0, Z0
@@ -16687,9 +18071,9 @@ masked_add:
 	VADDPD    Z7, Z6, Z6
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z7
 	VADDPD       Z7, Z0, Z0
 	VBROADCASTSD 8(R9), Z7
@@ -16706,7 +18090,7 @@ masked_col:
 	VADDPD       Z7, Z6, Z6
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z7, Z7, Z7
 	VMAXPD       Z0, Z7, Z0
@@ -16716,7 +18100,7 @@ masked_row:
 	VMAXPD       Z4, Z7, Z4
 	VMAXPD       Z5, Z7, Z5
 	VMAXPD       Z6, Z7, Z6
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z7, Z0, Z0
 	VADDPD       Z7, Z1, Z1
@@ -16750,35 +18134,50 @@ maskedrelu:
 	VMOVUPD Z5, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPD Z6, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x07, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x07, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm8x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm8x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm8x1AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm8x1AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -16792,7 +18191,7 @@ full:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -16822,7 +18221,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z8
@@ -16850,7 +18249,7 @@ full_sum:
 	VADDPD  Z8, Z7, Z7
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z8
 	VADDPD  Z8, Z0, Z0
@@ -16863,9 +18262,9 @@ full_add:
 	VADDPD  Z8, Z7, Z7
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z8
 	VADDPD       Z8, Z0, Z0
 	VBROADCASTSD 8(R9), Z8
@@ -16884,7 +18283,7 @@ full_col:
 	VADDPD       Z8, Z7, Z7
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPD       Z0, Z8, Z0
@@ -16895,7 +18294,7 @@ full_row:
 	VMAXPD       Z5, Z8, Z5
 	VMAXPD       Z6, Z8, Z6
 	VMAXPD       Z7, Z8, Z7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z8, Z0, Z0
 	VADDPD       Z8, Z1, Z1
@@ -16933,12 +18332,24 @@ fullrelu:
 	VMOVUPS Z6, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z7, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x08, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x08, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -16946,7 +18357,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -16960,7 +18375,7 @@ masked:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -16990,7 +18405,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPD.Z (R9), K1, Z8
@@ -17018,7 +18433,7 @@ masked_sum:
 	VADDPD    Z8, Z7, Z7
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPD.Z (R8), K1, Z8
 	VADDPD    Z8, Z0, Z0
@@ -17031,9 +18446,9 @@ masked_add:
 	VADDPD    Z8, Z7, Z7
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z8
 	VADDPD       Z8, Z0, Z0
 	VBROADCASTSD 8(R9), Z8
@@ -17052,7 +18467,7 @@ masked_col:
 	VADDPD       Z8, Z7, Z7
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPD       Z0, Z8, Z0
@@ -17063,7 +18478,7 @@ masked_row:
 	VMAXPD       Z5, Z8, Z5
 	VMAXPD       Z6, Z8, Z6
 	VMAXPD       Z7, Z8, Z7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z8, Z0, Z0
 	VADDPD       Z8, Z1, Z1
@@ -17101,35 +18516,50 @@ maskedrelu:
 	VMOVUPD Z6, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPD Z7, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x08, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x08, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm9x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm9x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm9x1AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm9x1AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -17144,7 +18574,7 @@ full:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -17176,7 +18606,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z9
@@ -17207,7 +18637,7 @@ full_sum:
 	VADDPD  Z9, Z8, Z8
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z9
 	VADDPD  Z9, Z0, Z0
@@ -17221,9 +18651,9 @@ full_add:
 	VADDPD  Z9, Z8, Z8
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z9
 	VADDPD       Z9, Z0, Z0
 	VBROADCASTSD 8(R9), Z9
@@ -17244,7 +18674,7 @@ full_col:
 	VADDPD       Z9, Z8, Z8
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z9, Z9, Z9
 	VMAXPD       Z0, Z9, Z0
@@ -17256,7 +18686,7 @@ full_row:
 	VMAXPD       Z6, Z9, Z6
 	VMAXPD       Z7, Z9, Z7
 	VMAXPD       Z8, Z9, Z8
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z9, Z0, Z0
 	VADDPD       Z9, Z1, Z1
@@ -17298,12 +18728,24 @@ fullrelu:
 	VMOVUPS Z7, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z8, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x09, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x09, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -17311,7 +18753,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -17326,7 +18772,7 @@ masked:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -17358,7 +18804,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPD.Z (R9), K1, Z9
@@ -17389,7 +18835,7 @@ masked_sum:
 	VADDPD    Z9, Z8, Z8
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPD.Z (R8), K1, Z9
 	VADDPD    Z9, Z0, Z0
@@ -17403,9 +18849,9 @@ masked_add:
 	VADDPD    Z9, Z8, Z8
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z9
 	VADDPD       Z9, Z0, Z0
 	VBROADCASTSD 8(R9), Z9
@@ -17426,7 +18872,7 @@ masked_col:
 	VADDPD       Z9, Z8, Z8
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z9, Z9, Z9
 	VMAXPD       Z0, Z9, Z0
@@ -17438,7 +18884,7 @@ masked_row:
 	VMAXPD       Z6, Z9, Z6
 	VMAXPD       Z7, Z9, Z7
 	VMAXPD       Z8, Z9, Z8
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z9, Z0, Z0
 	VADDPD       Z9, Z1, Z1
@@ -17480,35 +18926,50 @@ maskedrelu:
 	VMOVUPD Z7, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPD Z8, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x09, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x09, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm10x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm10x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm10x1AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm10x1AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -17526,7 +18987,7 @@ full:
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -17561,7 +19022,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z10
@@ -17595,7 +19056,7 @@ full_sum:
 	VADDPD  Z10, Z9, Z9
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z10
 	VADDPD  Z10, Z0, Z0
@@ -17610,9 +19071,9 @@ full_add:
 	VADDPD  Z10, Z9, Z9
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z10
 	VADDPD       Z10, Z0, Z0
 	VBROADCASTSD 8(R9), Z10
@@ -17635,7 +19096,7 @@ full_col:
 	VADDPD       Z10, Z9, Z9
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z10, Z10, Z10
 	VMAXPD       Z0, Z10, Z0
@@ -17648,7 +19109,7 @@ full_row:
 	VMAXPD       Z7, Z10, Z7
 	VMAXPD       Z8, Z10, Z8
 	VMAXPD       Z9, Z10, Z9
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z10, Z0, Z0
 	VADDPD       Z10, Z1, Z1
@@ -17694,12 +19155,24 @@ fullrelu:
 	VMOVUPS Z8, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z9, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x0a, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0a, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -17707,7 +19180,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -17725,7 +19202,7 @@ masked:
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -17760,7 +19237,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPD.Z (R9), K1, Z10
@@ -17794,7 +19271,7 @@ masked_sum:
 	VADDPD    Z10, Z9, Z9
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPD.Z (R8), K1, Z10
 	VADDPD    Z10, Z0, Z0
@@ -17809,9 +19286,9 @@ masked_add:
 	VADDPD    Z10, Z9, Z9
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z10
 	VADDPD       Z10, Z0, Z0
 	VBROADCASTSD 8(R9), Z10
@@ -17834,7 +19311,7 @@ masked_col:
 	VADDPD       Z10, Z9, Z9
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z10, Z10, Z10
 	VMAXPD       Z0, Z10, Z0
@@ -17847,7 +19324,7 @@ masked_row:
 	VMAXPD       Z7, Z10, Z7
 	VMAXPD       Z8, Z10, Z8
 	VMAXPD       Z9, Z10, Z9
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z10, Z0, Z0
 	VADDPD       Z10, Z1, Z1
@@ -17893,35 +19370,50 @@ maskedrelu:
 	VMOVUPD Z8, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPD Z9, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x0a, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0a, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm11x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm11x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm11x1AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm11x1AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -17940,7 +19432,7 @@ full:
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -17977,7 +19469,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z11
@@ -18014,7 +19506,7 @@ full_sum:
 	VADDPD  Z11, Z10, Z10
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z11
 	VADDPD  Z11, Z0, Z0
@@ -18030,9 +19522,9 @@ full_add:
 	VADDPD  Z11, Z10, Z10
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z11
 	VADDPD       Z11, Z0, Z0
 	VBROADCASTSD 8(R9), Z11
@@ -18057,7 +19549,7 @@ full_col:
 	VADDPD       Z11, Z10, Z10
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z11, Z11, Z11
 	VMAXPD       Z0, Z11, Z0
@@ -18071,7 +19563,7 @@ full_row:
 	VMAXPD       Z8, Z11, Z8
 	VMAXPD       Z9, Z11, Z9
 	VMAXPD       Z10, Z11, Z10
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z11, Z0, Z0
 	VADDPD       Z11, Z1, Z1
@@ -18121,12 +19613,24 @@ fullrelu:
 	VMOVUPS Z9, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z10, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x0b, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0b, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -18134,7 +19638,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -18153,7 +19661,7 @@ masked:
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -18190,7 +19698,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPD.Z (R9), K1, Z11
@@ -18227,7 +19735,7 @@ masked_sum:
 	VADDPD    Z11, Z10, Z10
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPD.Z (R8), K1, Z11
 	VADDPD    Z11, Z0, Z0
@@ -18243,9 +19751,9 @@ masked_add:
 	VADDPD    Z11, Z10, Z10
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z11
 	VADDPD       Z11, Z0, Z0
 	VBROADCASTSD 8(R9), Z11
@@ -18270,7 +19778,7 @@ masked_col:
 	VADDPD       Z11, Z10, Z10
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z11, Z11, Z11
 	VMAXPD       Z0, Z11, Z0
@@ -18284,7 +19792,7 @@ masked_row:
 	VMAXPD       Z8, Z11, Z8
 	VMAXPD       Z9, Z11, Z9
 	VMAXPD       Z10, Z11, Z10
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z11, Z0, Z0
 	VADDPD       Z11, Z1, Z1
@@ -18334,35 +19842,50 @@ maskedrelu:
 	VMOVUPD Z9, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPD Z10, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x0b, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0b, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm12x1AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm12x1AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm12x1AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm12x1AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -18382,7 +19905,7 @@ full:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -18421,7 +19944,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z12
@@ -18461,7 +19984,7 @@ full_sum:
 	VADDPD  Z12, Z11, Z11
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z12
 	VADDPD  Z12, Z0, Z0
@@ -18478,9 +20001,9 @@ full_add:
 	VADDPD  Z12, Z11, Z11
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z12
 	VADDPD       Z12, Z0, Z0
 	VBROADCASTSD 8(R9), Z12
@@ -18507,7 +20030,7 @@ full_col:
 	VADDPD       Z12, Z11, Z11
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPD       Z0, Z12, Z0
@@ -18522,7 +20045,7 @@ full_row:
 	VMAXPD       Z9, Z12, Z9
 	VMAXPD       Z10, Z12, Z10
 	VMAXPD       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z12, Z0, Z0
 	VADDPD       Z12, Z1, Z1
@@ -18576,12 +20099,24 @@ fullrelu:
 	VMOVUPS Z10, (R9)
 	ADDQ    DI, R9
 	VMOVUPS Z11, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x0c, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0c, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -18589,7 +20124,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -18609,7 +20148,7 @@ masked:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -18648,7 +20187,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPD.Z (R9), K1, Z12
@@ -18688,7 +20227,7 @@ masked_sum:
 	VADDPD    Z12, Z11, Z11
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPD.Z (R8), K1, Z12
 	VADDPD    Z12, Z0, Z0
@@ -18705,9 +20244,9 @@ masked_add:
 	VADDPD    Z12, Z11, Z11
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z12
 	VADDPD       Z12, Z0, Z0
 	VBROADCASTSD 8(R9), Z12
@@ -18734,7 +20273,7 @@ masked_col:
 	VADDPD       Z12, Z11, Z11
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPD       Z0, Z12, Z0
@@ -18749,7 +20288,7 @@ masked_row:
 	VMAXPD       Z9, Z12, Z9
 	VMAXPD       Z10, Z12, Z10
 	VMAXPD       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z12, Z0, Z0
 	VADDPD       Z12, Z1, Z1
@@ -18803,85 +20342,100 @@ maskedrelu:
 	VMOVUPD Z10, K1, (R9)
 	ADDQ    DI, R9
 	VMOVUPD Z11, K1, (R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x0c, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0c, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm1x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm1x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm1x2AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm1x2AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    bks+48(FP), DX
-	MOVQ    c+64(FP), BX
-	MOVQ    cs+72(FP), SI
-	MOVQ    bias+80(FP), SI
-	MOVQ    last+96(FP), DI
-	CMPQ    DI, $0x08
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
+	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	VMOVUPS      (DI), Z2
-	VMOVUPS      64(DI), Z3
-	ADDQ         DX, DI
-	VBROADCASTSD (R9), Z4
+	VMOVUPS      (R9), Z2
+	VMOVUPS      64(R9), Z3
+	ADDQ         BX, R9
+	VBROADCASTSD (R11), Z4
 	VFMADD231PD  Z2, Z4, Z0
 	VFMADD231PD  Z3, Z4, Z1
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
-	MOVQ    BX, DI
-	VMOVUPS (DI), Z2
+	MOVQ    SI, R9
+	VMOVUPS (R9), Z2
 	VADDPD  Z2, Z0, Z0
-	VMOVUPS 64(DI), Z2
+	VMOVUPS 64(R9), Z2
 	VADDPD  Z2, Z1, Z1
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
-	VMOVUPS (SI), Z2
+	VMOVUPS (R8), Z2
 	VADDPD  Z2, Z0, Z0
-	VMOVUPS 64(SI), Z2
+	VMOVUPS 64(R8), Z2
 	VADDPD  Z2, Z1, Z1
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSD (DI), Z2
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSD (R9), Z2
 	VADDPD       Z2, Z0, Z0
 	VADDPD       Z2, Z1, Z1
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z2, Z2, Z2
 	VMAXPD       Z0, Z2, Z0
 	VMAXPD       Z1, Z2, Z1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z2, Z0, Z0
 	VADDPD       Z2, Z1, Z1
@@ -18891,73 +20445,89 @@ full_row:
 
 fullrelu6:
 fullrelu:
-	MOVQ    BX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+128, BX
+	MOVQ    SI, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	ADDQ    $+128, R8
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
-	MOVQ  $-1, R8
-	BZHIQ DI, R8, R8
-	KMOVW R8, K1
+	MOVQ  $-1, R10
+	BZHIQ R9, R10, R10
+	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	VMOVUPS      (DI), Z2
-	VMOVUPD.Z    64(DI), K1, Z3
-	ADDQ         DX, DI
-	VBROADCASTSD (R9), Z4
+	VMOVUPS      (R9), Z2
+	VMOVUPD.Z    64(R9), K1, Z3
+	ADDQ         BX, R9
+	VBROADCASTSD (R11), Z4
 	VFMADD231PD  Z2, Z4, Z0
 	VFMADD231PD  Z3, Z4, Z1
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
-	MOVQ      BX, DI
-	VMOVUPS   (DI), Z2
+	MOVQ      SI, R9
+	VMOVUPS   (R9), Z2
 	VADDPD    Z2, Z0, Z0
-	VMOVUPD.Z 64(DI), K1, Z2
+	VMOVUPD.Z 64(R9), K1, Z2
 	VADDPD    Z2, Z1, Z1
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
-	VMOVUPS   (SI), Z2
+	VMOVUPS   (R8), Z2
 	VADDPD    Z2, Z0, Z0
-	VMOVUPD.Z 64(SI), K1, Z2
+	VMOVUPD.Z 64(R8), K1, Z2
 	VADDPD    Z2, Z1, Z1
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSD (DI), Z2
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSD (R9), Z2
 	VADDPD       Z2, Z0, Z0
 	VADDPD       Z2, Z1, Z1
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z2, Z2, Z2
 	VMAXPD       Z0, Z2, Z0
 	VMAXPD       Z1, Z2, Z1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z2, Z0, Z0
 	VADDPD       Z2, Z1, Z1
@@ -18967,44 +20537,59 @@ masked_row:
 
 maskedrelu6:
 maskedrelu:
-	MOVQ    BX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPD Z1, K1, 64(DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+128, BX
+	MOVQ    SI, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPD Z1, K1, 64(R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
-	DECQ    n+0(FP)
-	JNE     masked
+	ADDQ    $+128, R8
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm2x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm2x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm2x2AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm2x2AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -19023,7 +20608,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z4
@@ -19037,7 +20622,7 @@ full_sum:
 	VADDPD  Z4, Z3, Z3
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z4
 	VADDPD  Z4, Z0, Z0
@@ -19047,9 +20632,9 @@ full_add:
 	VADDPD  Z4, Z3, Z3
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z4
 	VADDPD       Z4, Z0, Z0
 	VADDPD       Z4, Z1, Z1
@@ -19058,14 +20643,14 @@ full_col:
 	VADDPD       Z4, Z3, Z3
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z4, Z4, Z4
 	VMAXPD       Z0, Z4, Z0
 	VMAXPD       Z1, Z4, Z1
 	VMAXPD       Z2, Z4, Z2
 	VMAXPD       Z3, Z4, Z3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z4, Z0, Z0
 	VADDPD       Z4, Z1, Z1
@@ -19085,12 +20670,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z2, (R9)
 	VMOVUPS Z3, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -19098,13 +20695,17 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -19123,7 +20724,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z4
@@ -19137,7 +20738,7 @@ masked_sum:
 	VADDPD    Z4, Z3, Z3
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z4
 	VADDPD    Z4, Z0, Z0
@@ -19147,9 +20748,9 @@ masked_add:
 	VADDPD    Z4, Z3, Z3
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z4
 	VADDPD       Z4, Z0, Z0
 	VADDPD       Z4, Z1, Z1
@@ -19158,14 +20759,14 @@ masked_col:
 	VADDPD       Z4, Z3, Z3
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z4, Z4, Z4
 	VMAXPD       Z0, Z4, Z0
 	VMAXPD       Z1, Z4, Z1
 	VMAXPD       Z2, Z4, Z2
 	VMAXPD       Z3, Z4, Z3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z4, Z0, Z0
 	VADDPD       Z4, Z1, Z1
@@ -19185,35 +20786,50 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z2, (R9)
 	VMOVUPD Z3, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm3x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm3x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm3x2AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm3x2AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -19221,7 +20837,7 @@ full:
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -19243,7 +20859,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z6
@@ -19262,7 +20878,7 @@ full_sum:
 	VADDPD  Z6, Z5, Z5
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z6
 	VADDPD  Z6, Z0, Z0
@@ -19274,9 +20890,9 @@ full_add:
 	VADDPD  Z6, Z5, Z5
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z6
 	VADDPD       Z6, Z0, Z0
 	VADDPD       Z6, Z1, Z1
@@ -19288,7 +20904,7 @@ full_col:
 	VADDPD       Z6, Z5, Z5
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z6, Z6, Z6
 	VMAXPD       Z0, Z6, Z0
@@ -19297,7 +20913,7 @@ full_row:
 	VMAXPD       Z3, Z6, Z3
 	VMAXPD       Z4, Z6, Z4
 	VMAXPD       Z5, Z6, Z5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z6, Z0, Z0
 	VADDPD       Z6, Z1, Z1
@@ -19324,12 +20940,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z4, (R9)
 	VMOVUPS Z5, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -19337,7 +20965,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -19345,7 +20977,7 @@ masked:
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -19367,7 +20999,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z6
@@ -19386,7 +21018,7 @@ masked_sum:
 	VADDPD    Z6, Z5, Z5
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z6
 	VADDPD    Z6, Z0, Z0
@@ -19398,9 +21030,9 @@ masked_add:
 	VADDPD    Z6, Z5, Z5
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z6
 	VADDPD       Z6, Z0, Z0
 	VADDPD       Z6, Z1, Z1
@@ -19412,7 +21044,7 @@ masked_col:
 	VADDPD       Z6, Z5, Z5
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z6, Z6, Z6
 	VMAXPD       Z0, Z6, Z0
@@ -19421,7 +21053,7 @@ masked_row:
 	VMAXPD       Z3, Z6, Z3
 	VMAXPD       Z4, Z6, Z4
 	VMAXPD       Z5, Z6, Z5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z6, Z0, Z0
 	VADDPD       Z6, Z1, Z1
@@ -19448,35 +21080,50 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z4, (R9)
 	VMOVUPD Z5, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm4x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm4x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm4x2AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm4x2AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -19488,7 +21135,7 @@ full:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -19514,7 +21161,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z8
@@ -19538,7 +21185,7 @@ full_sum:
 	VADDPD  Z8, Z7, Z7
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z8
 	VADDPD  Z8, Z0, Z0
@@ -19552,9 +21199,9 @@ full_add:
 	VADDPD  Z8, Z7, Z7
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z8
 	VADDPD       Z8, Z0, Z0
 	VADDPD       Z8, Z1, Z1
@@ -19569,7 +21216,7 @@ full_col:
 	VADDPD       Z8, Z7, Z7
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPD       Z0, Z8, Z0
@@ -19580,7 +21227,7 @@ full_row:
 	VMAXPD       Z5, Z8, Z5
 	VMAXPD       Z6, Z8, Z6
 	VMAXPD       Z7, Z8, Z7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z8, Z0, Z0
 	VADDPD       Z8, Z1, Z1
@@ -19614,12 +21261,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z6, (R9)
 	VMOVUPS Z7, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -19627,7 +21286,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	MOVQ   DX, R9
@@ -19639,7 +21302,7 @@ masked:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -19665,7 +21328,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z8
@@ -19689,7 +21352,7 @@ masked_sum:
 	VADDPD    Z8, Z7, Z7
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z8
 	VADDPD    Z8, Z0, Z0
@@ -19703,9 +21366,9 @@ masked_add:
 	VADDPD    Z8, Z7, Z7
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z8
 	VADDPD       Z8, Z0, Z0
 	VADDPD       Z8, Z1, Z1
@@ -19720,7 +21383,7 @@ masked_col:
 	VADDPD       Z8, Z7, Z7
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPD       Z0, Z8, Z0
@@ -19731,7 +21394,7 @@ masked_row:
 	VMAXPD       Z5, Z8, Z5
 	VMAXPD       Z6, Z8, Z6
 	VMAXPD       Z7, Z8, Z7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z8, Z0, Z0
 	VADDPD       Z8, Z1, Z1
@@ -19765,36 +21428,51 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z6, (R9)
 	VMOVUPD Z7, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm5x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm5x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm5x2AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm5x2AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -19808,7 +21486,7 @@ full:
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -19839,7 +21517,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z10
@@ -19868,7 +21546,7 @@ full_sum:
 	VADDPD  Z10, Z9, Z9
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z10
 	VADDPD  Z10, Z0, Z0
@@ -19884,9 +21562,9 @@ full_add:
 	VADDPD  Z10, Z9, Z9
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z10
 	VADDPD       Z10, Z0, Z0
 	VADDPD       Z10, Z1, Z1
@@ -19904,7 +21582,7 @@ full_col:
 	VADDPD       Z10, Z9, Z9
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z10, Z10, Z10
 	VMAXPD       Z0, Z10, Z0
@@ -19917,7 +21595,7 @@ full_row:
 	VMAXPD       Z7, Z10, Z7
 	VMAXPD       Z8, Z10, Z8
 	VMAXPD       Z9, Z10, Z9
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z10, Z0, Z0
 	VADDPD       Z10, Z1, Z1
@@ -19958,12 +21636,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z8, (R9)
 	VMOVUPS Z9, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -19971,7 +21661,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -19985,7 +21679,7 @@ masked:
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -20016,7 +21710,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z10
@@ -20045,7 +21739,7 @@ masked_sum:
 	VADDPD    Z10, Z9, Z9
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z10
 	VADDPD    Z10, Z0, Z0
@@ -20061,9 +21755,9 @@ masked_add:
 	VADDPD    Z10, Z9, Z9
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z10
 	VADDPD       Z10, Z0, Z0
 	VADDPD       Z10, Z1, Z1
@@ -20081,7 +21775,7 @@ masked_col:
 	VADDPD       Z10, Z9, Z9
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z10, Z10, Z10
 	VMAXPD       Z0, Z10, Z0
@@ -20094,7 +21788,7 @@ masked_row:
 	VMAXPD       Z7, Z10, Z7
 	VMAXPD       Z8, Z10, Z8
 	VMAXPD       Z9, Z10, Z9
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z10, Z0, Z0
 	VADDPD       Z10, Z1, Z1
@@ -20135,36 +21829,51 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z8, (R9)
 	VMOVUPD Z9, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm6x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm6x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm6x2AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm6x2AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -20180,7 +21889,7 @@ full:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -20214,7 +21923,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z12
@@ -20248,7 +21957,7 @@ full_sum:
 	VADDPD  Z12, Z11, Z11
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z12
 	VADDPD  Z12, Z0, Z0
@@ -20266,9 +21975,9 @@ full_add:
 	VADDPD  Z12, Z11, Z11
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z12
 	VADDPD       Z12, Z0, Z0
 	VADDPD       Z12, Z1, Z1
@@ -20289,7 +21998,7 @@ full_col:
 	VADDPD       Z12, Z11, Z11
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPD       Z0, Z12, Z0
@@ -20304,7 +22013,7 @@ full_row:
 	VMAXPD       Z9, Z12, Z9
 	VMAXPD       Z10, Z12, Z10
 	VMAXPD       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z12, Z0, Z0
 	VADDPD       Z12, Z1, Z1
@@ -20352,12 +22061,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z10, (R9)
 	VMOVUPS Z11, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -20365,7 +22086,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -20381,7 +22106,7 @@ masked:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -20415,7 +22140,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z12
@@ -20449,7 +22174,7 @@ masked_sum:
 	VADDPD    Z12, Z11, Z11
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z12
 	VADDPD    Z12, Z0, Z0
@@ -20467,9 +22192,9 @@ masked_add:
 	VADDPD    Z12, Z11, Z11
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z12
 	VADDPD       Z12, Z0, Z0
 	VADDPD       Z12, Z1, Z1
@@ -20490,7 +22215,7 @@ masked_col:
 	VADDPD       Z12, Z11, Z11
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPD       Z0, Z12, Z0
@@ -20505,7 +22230,7 @@ masked_row:
 	VMAXPD       Z9, Z12, Z9
 	VMAXPD       Z10, Z12, Z10
 	VMAXPD       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z12, Z0, Z0
 	VADDPD       Z12, Z1, Z1
@@ -20553,35 +22278,50 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z10, (R9)
 	VMOVUPD Z11, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm7x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm7x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm7x2AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm7x2AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -20601,7 +22341,7 @@ full:
 	VXORPS Z11, Z11, Z11
 	VXORPS Z12, Z12, Z12
 	VXORPS Z13, Z13, Z13
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -20637,7 +22377,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z14
@@ -20676,7 +22416,7 @@ full_sum:
 	VADDPD  Z14, Z13, Z13
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z14
 	VADDPD  Z14, Z0, Z0
@@ -20696,9 +22436,9 @@ full_add:
 	VADDPD  Z14, Z13, Z13
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z14
 	VADDPD       Z14, Z0, Z0
 	VADDPD       Z14, Z1, Z1
@@ -20722,7 +22462,7 @@ full_col:
 	VADDPD       Z14, Z13, Z13
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z14, Z14, Z14
 	VMAXPD       Z0, Z14, Z0
@@ -20739,7 +22479,7 @@ full_row:
 	VMAXPD       Z11, Z14, Z11
 	VMAXPD       Z12, Z14, Z12
 	VMAXPD       Z13, Z14, Z13
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z14, Z0, Z0
 	VADDPD       Z14, Z1, Z1
@@ -20794,12 +22534,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z12, (R9)
 	VMOVUPS Z13, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x07, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x07, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -20807,7 +22559,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -20827,7 +22583,7 @@ masked:
 	VXORPS Z11, Z11, Z11
 	VXORPS Z12, Z12, Z12
 	VXORPS Z13, Z13, Z13
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -20863,7 +22619,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z14
@@ -20902,7 +22658,7 @@ masked_sum:
 	VADDPD    Z14, Z13, Z13
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z14
 	VADDPD    Z14, Z0, Z0
@@ -20922,9 +22678,9 @@ masked_add:
 	VADDPD    Z14, Z13, Z13
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z14
 	VADDPD       Z14, Z0, Z0
 	VADDPD       Z14, Z1, Z1
@@ -20948,7 +22704,7 @@ masked_col:
 	VADDPD       Z14, Z13, Z13
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z14, Z14, Z14
 	VMAXPD       Z0, Z14, Z0
@@ -20965,7 +22721,7 @@ masked_row:
 	VMAXPD       Z11, Z14, Z11
 	VMAXPD       Z12, Z14, Z12
 	VMAXPD       Z13, Z14, Z13
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z14, Z0, Z0
 	VADDPD       Z14, Z1, Z1
@@ -21020,35 +22776,50 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z12, (R9)
 	VMOVUPD Z13, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x07, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x07, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm8x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm8x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm8x2AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm8x2AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -21070,7 +22841,7 @@ full:
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -21109,7 +22880,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z16
@@ -21153,7 +22924,7 @@ full_sum:
 	VADDPD  Z16, Z15, Z15
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z16
 	VADDPD  Z16, Z0, Z0
@@ -21175,9 +22946,9 @@ full_add:
 	VADDPD  Z16, Z15, Z15
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z16
 	VADDPD       Z16, Z0, Z0
 	VADDPD       Z16, Z1, Z1
@@ -21204,7 +22975,7 @@ full_col:
 	VADDPD       Z16, Z15, Z15
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z16, Z16, Z16
 	VMAXPD       Z0, Z16, Z0
@@ -21223,7 +22994,7 @@ full_row:
 	VMAXPD       Z13, Z16, Z13
 	VMAXPD       Z14, Z16, Z14
 	VMAXPD       Z15, Z16, Z15
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z16, Z0, Z0
 	VADDPD       Z16, Z1, Z1
@@ -21285,12 +23056,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z14, (R9)
 	VMOVUPS Z15, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x08, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x08, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -21298,7 +23081,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -21320,7 +23107,7 @@ masked:
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -21359,7 +23146,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z16
@@ -21403,7 +23190,7 @@ masked_sum:
 	VADDPD    Z16, Z15, Z15
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z16
 	VADDPD    Z16, Z0, Z0
@@ -21425,9 +23212,9 @@ masked_add:
 	VADDPD    Z16, Z15, Z15
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z16
 	VADDPD       Z16, Z0, Z0
 	VADDPD       Z16, Z1, Z1
@@ -21454,7 +23241,7 @@ masked_col:
 	VADDPD       Z16, Z15, Z15
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z16, Z16, Z16
 	VMAXPD       Z0, Z16, Z0
@@ -21473,7 +23260,7 @@ masked_row:
 	VMAXPD       Z13, Z16, Z13
 	VMAXPD       Z14, Z16, Z14
 	VMAXPD       Z15, Z16, Z15
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z16, Z0, Z0
 	VADDPD       Z16, Z1, Z1
@@ -21535,35 +23322,50 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z14, (R9)
 	VMOVUPD Z15, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x08, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x08, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm9x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm9x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm9x2AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm9x2AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -21587,7 +23389,7 @@ full:
 	VXORPS Z15, Z15, Z15
 	VXORPS Z16, Z16, Z16
 	VXORPS Z17, Z17, Z17
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -21629,7 +23431,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z18
@@ -21678,7 +23480,7 @@ full_sum:
 	VADDPD  Z18, Z17, Z17
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z18
 	VADDPD  Z18, Z0, Z0
@@ -21702,9 +23504,9 @@ full_add:
 	VADDPD  Z18, Z17, Z17
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z18
 	VADDPD       Z18, Z0, Z0
 	VADDPD       Z18, Z1, Z1
@@ -21734,7 +23536,7 @@ full_col:
 	VADDPD       Z18, Z17, Z17
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z18, Z18, Z18
 	VMAXPD       Z0, Z18, Z0
@@ -21755,7 +23557,7 @@ full_row:
 	VMAXPD       Z15, Z18, Z15
 	VMAXPD       Z16, Z18, Z16
 	VMAXPD       Z17, Z18, Z17
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z18, Z0, Z0
 	VADDPD       Z18, Z1, Z1
@@ -21824,12 +23626,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z16, (R9)
 	VMOVUPS Z17, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x09, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x09, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -21837,7 +23651,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -21861,7 +23679,7 @@ masked:
 	VXORPS Z15, Z15, Z15
 	VXORPS Z16, Z16, Z16
 	VXORPS Z17, Z17, Z17
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -21903,7 +23721,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z18
@@ -21952,7 +23770,7 @@ masked_sum:
 	VADDPD    Z18, Z17, Z17
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z18
 	VADDPD    Z18, Z0, Z0
@@ -21976,9 +23794,9 @@ masked_add:
 	VADDPD    Z18, Z17, Z17
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z18
 	VADDPD       Z18, Z0, Z0
 	VADDPD       Z18, Z1, Z1
@@ -22008,7 +23826,7 @@ masked_col:
 	VADDPD       Z18, Z17, Z17
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z18, Z18, Z18
 	VMAXPD       Z0, Z18, Z0
@@ -22029,7 +23847,7 @@ masked_row:
 	VMAXPD       Z15, Z18, Z15
 	VMAXPD       Z16, Z18, Z16
 	VMAXPD       Z17, Z18, Z17
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z18, Z0, Z0
 	VADDPD       Z18, Z1, Z1
@@ -22098,35 +23916,50 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z16, (R9)
 	VMOVUPD Z17, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x09, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x09, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm10x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm10x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm10x2AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm10x2AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -22154,7 +23987,7 @@ full:
 	VXORPS Z17, Z17, Z17
 	VXORPS Z18, Z18, Z18
 	VXORPS Z19, Z19, Z19
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -22200,7 +24033,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z20
@@ -22254,7 +24087,7 @@ full_sum:
 	VADDPD  Z20, Z19, Z19
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z20
 	VADDPD  Z20, Z0, Z0
@@ -22280,9 +24113,9 @@ full_add:
 	VADDPD  Z20, Z19, Z19
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z20
 	VADDPD       Z20, Z0, Z0
 	VADDPD       Z20, Z1, Z1
@@ -22315,7 +24148,7 @@ full_col:
 	VADDPD       Z20, Z19, Z19
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z20, Z20, Z20
 	VMAXPD       Z0, Z20, Z0
@@ -22338,7 +24171,7 @@ full_row:
 	VMAXPD       Z17, Z20, Z17
 	VMAXPD       Z18, Z20, Z18
 	VMAXPD       Z19, Z20, Z19
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z20, Z0, Z0
 	VADDPD       Z20, Z1, Z1
@@ -22414,12 +24247,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z18, (R9)
 	VMOVUPS Z19, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x0a, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0a, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -22427,7 +24272,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -22455,7 +24304,7 @@ masked:
 	VXORPS Z17, Z17, Z17
 	VXORPS Z18, Z18, Z18
 	VXORPS Z19, Z19, Z19
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -22501,7 +24350,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z20
@@ -22555,7 +24404,7 @@ masked_sum:
 	VADDPD    Z20, Z19, Z19
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z20
 	VADDPD    Z20, Z0, Z0
@@ -22581,9 +24430,9 @@ masked_add:
 	VADDPD    Z20, Z19, Z19
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z20
 	VADDPD       Z20, Z0, Z0
 	VADDPD       Z20, Z1, Z1
@@ -22616,7 +24465,7 @@ masked_col:
 	VADDPD       Z20, Z19, Z19
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z20, Z20, Z20
 	VMAXPD       Z0, Z20, Z0
@@ -22639,7 +24488,7 @@ masked_row:
 	VMAXPD       Z17, Z20, Z17
 	VMAXPD       Z18, Z20, Z18
 	VMAXPD       Z19, Z20, Z19
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z20, Z0, Z0
 	VADDPD       Z20, Z1, Z1
@@ -22715,35 +24564,50 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z18, (R9)
 	VMOVUPD Z19, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x0a, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0a, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm11x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm11x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm11x2AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm11x2AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -22773,7 +24637,7 @@ full:
 	VXORPS Z19, Z19, Z19
 	VXORPS Z20, Z20, Z20
 	VXORPS Z21, Z21, Z21
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -22822,7 +24686,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z22
@@ -22881,7 +24745,7 @@ full_sum:
 	VADDPD  Z22, Z21, Z21
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z22
 	VADDPD  Z22, Z0, Z0
@@ -22909,9 +24773,9 @@ full_add:
 	VADDPD  Z22, Z21, Z21
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z22
 	VADDPD       Z22, Z0, Z0
 	VADDPD       Z22, Z1, Z1
@@ -22947,7 +24811,7 @@ full_col:
 	VADDPD       Z22, Z21, Z21
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z22, Z22, Z22
 	VMAXPD       Z0, Z22, Z0
@@ -22972,7 +24836,7 @@ full_row:
 	VMAXPD       Z19, Z22, Z19
 	VMAXPD       Z20, Z22, Z20
 	VMAXPD       Z21, Z22, Z21
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z22, Z0, Z0
 	VADDPD       Z22, Z1, Z1
@@ -23055,12 +24919,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z20, (R9)
 	VMOVUPS Z21, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x0b, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0b, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -23068,7 +24944,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -23098,7 +24978,7 @@ masked:
 	VXORPS Z19, Z19, Z19
 	VXORPS Z20, Z20, Z20
 	VXORPS Z21, Z21, Z21
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -23147,7 +25027,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z22
@@ -23206,7 +25086,7 @@ masked_sum:
 	VADDPD    Z22, Z21, Z21
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z22
 	VADDPD    Z22, Z0, Z0
@@ -23234,9 +25114,9 @@ masked_add:
 	VADDPD    Z22, Z21, Z21
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z22
 	VADDPD       Z22, Z0, Z0
 	VADDPD       Z22, Z1, Z1
@@ -23272,7 +25152,7 @@ masked_col:
 	VADDPD       Z22, Z21, Z21
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z22, Z22, Z22
 	VMAXPD       Z0, Z22, Z0
@@ -23297,7 +25177,7 @@ masked_row:
 	VMAXPD       Z19, Z22, Z19
 	VMAXPD       Z20, Z22, Z20
 	VMAXPD       Z21, Z22, Z21
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z22, Z0, Z0
 	VADDPD       Z22, Z1, Z1
@@ -23380,35 +25260,50 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z20, (R9)
 	VMOVUPD Z21, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x0b, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0b, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm12x2AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm12x2AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm12x2AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm12x2AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -23440,7 +25335,7 @@ full:
 	VXORPS Z21, Z21, Z21
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -23492,7 +25387,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z24
@@ -23556,7 +25451,7 @@ full_sum:
 	VADDPD  Z24, Z23, Z23
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z24
 	VADDPD  Z24, Z0, Z0
@@ -23586,9 +25481,9 @@ full_add:
 	VADDPD  Z24, Z23, Z23
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z24
 	VADDPD       Z24, Z0, Z0
 	VADDPD       Z24, Z1, Z1
@@ -23627,7 +25522,7 @@ full_col:
 	VADDPD       Z24, Z23, Z23
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z24, Z24, Z24
 	VMAXPD       Z0, Z24, Z0
@@ -23654,7 +25549,7 @@ full_row:
 	VMAXPD       Z21, Z24, Z21
 	VMAXPD       Z22, Z24, Z22
 	VMAXPD       Z23, Z24, Z23
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z24, Z0, Z0
 	VADDPD       Z24, Z1, Z1
@@ -23744,12 +25639,24 @@ fullrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z22, (R9)
 	VMOVUPS Z23, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x0c, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0c, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -23757,7 +25664,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -23789,7 +25700,7 @@ masked:
 	VXORPS Z21, Z21, Z21
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -23841,7 +25752,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z24
@@ -23905,7 +25816,7 @@ masked_sum:
 	VADDPD    Z24, Z23, Z23
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z24
 	VADDPD    Z24, Z0, Z0
@@ -23935,9 +25846,9 @@ masked_add:
 	VADDPD    Z24, Z23, Z23
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z24
 	VADDPD       Z24, Z0, Z0
 	VADDPD       Z24, Z1, Z1
@@ -23976,7 +25887,7 @@ masked_col:
 	VADDPD       Z24, Z23, Z23
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z24, Z24, Z24
 	VMAXPD       Z0, Z24, Z0
@@ -24003,7 +25914,7 @@ masked_row:
 	VMAXPD       Z21, Z24, Z21
 	VMAXPD       Z22, Z24, Z22
 	VMAXPD       Z23, Z24, Z23
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z24, Z0, Z0
 	VADDPD       Z24, Z1, Z1
@@ -24093,94 +26004,109 @@ maskedrelu:
 	ADDQ    DI, R9
 	VMOVUPS Z22, (R9)
 	VMOVUPD Z23, K1, 64(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x0c, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x0c, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm1x3AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm1x3AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm1x3AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm1x3AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    bks+48(FP), DX
-	MOVQ    c+64(FP), BX
-	MOVQ    cs+72(FP), SI
-	MOVQ    bias+80(FP), SI
-	MOVQ    last+96(FP), DI
-	CMPQ    DI, $0x08
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
+	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	VMOVUPS      (DI), Z3
-	VMOVUPS      64(DI), Z4
-	VMOVUPS      128(DI), Z5
-	ADDQ         DX, DI
-	VBROADCASTSD (R9), Z6
+	VMOVUPS      (R9), Z3
+	VMOVUPS      64(R9), Z4
+	VMOVUPS      128(R9), Z5
+	ADDQ         BX, R9
+	VBROADCASTSD (R11), Z6
 	VFMADD231PD  Z3, Z6, Z0
 	VFMADD231PD  Z4, Z6, Z1
 	VFMADD231PD  Z5, Z6, Z2
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
-	MOVQ    BX, DI
-	VMOVUPS (DI), Z3
+	MOVQ    SI, R9
+	VMOVUPS (R9), Z3
 	VADDPD  Z3, Z0, Z0
-	VMOVUPS 64(DI), Z3
+	VMOVUPS 64(R9), Z3
 	VADDPD  Z3, Z1, Z1
-	VMOVUPS 128(DI), Z3
+	VMOVUPS 128(R9), Z3
 	VADDPD  Z3, Z2, Z2
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
-	VMOVUPS (SI), Z3
+	VMOVUPS (R8), Z3
 	VADDPD  Z3, Z0, Z0
-	VMOVUPS 64(SI), Z3
+	VMOVUPS 64(R8), Z3
 	VADDPD  Z3, Z1, Z1
-	VMOVUPS 128(SI), Z3
+	VMOVUPS 128(R8), Z3
 	VADDPD  Z3, Z2, Z2
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSD (DI), Z3
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSD (R9), Z3
 	VADDPD       Z3, Z0, Z0
 	VADDPD       Z3, Z1, Z1
 	VADDPD       Z3, Z2, Z2
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z3, Z3, Z3
 	VMAXPD       Z0, Z3, Z0
 	VMAXPD       Z1, Z3, Z1
 	VMAXPD       Z2, Z3, Z2
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z3, Z0, Z0
 	VADDPD       Z3, Z1, Z1
@@ -24192,83 +26118,99 @@ full_row:
 
 fullrelu6:
 fullrelu:
-	MOVQ    BX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	VMOVUPS Z2, 128(DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+192, BX
+	MOVQ    SI, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	ADDQ    $+192, R8
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
-	MOVQ  $-1, R8
-	BZHIQ DI, R8, R8
-	KMOVW R8, K1
+	MOVQ  $-1, R10
+	BZHIQ R9, R10, R10
+	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	VMOVUPS      (DI), Z3
-	VMOVUPS      64(DI), Z4
-	VMOVUPD.Z    128(DI), K1, Z5
-	ADDQ         DX, DI
-	VBROADCASTSD (R9), Z6
+	VMOVUPS      (R9), Z3
+	VMOVUPS      64(R9), Z4
+	VMOVUPD.Z    128(R9), K1, Z5
+	ADDQ         BX, R9
+	VBROADCASTSD (R11), Z6
 	VFMADD231PD  Z3, Z6, Z0
 	VFMADD231PD  Z4, Z6, Z1
 	VFMADD231PD  Z5, Z6, Z2
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
-	MOVQ      BX, DI
-	VMOVUPS   (DI), Z3
+	MOVQ      SI, R9
+	VMOVUPS   (R9), Z3
 	VADDPD    Z3, Z0, Z0
-	VMOVUPS   64(DI), Z3
+	VMOVUPS   64(R9), Z3
 	VADDPD    Z3, Z1, Z1
-	VMOVUPD.Z 128(DI), K1, Z3
+	VMOVUPD.Z 128(R9), K1, Z3
 	VADDPD    Z3, Z2, Z2
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
-	VMOVUPS   (SI), Z3
+	VMOVUPS   (R8), Z3
 	VADDPD    Z3, Z0, Z0
-	VMOVUPS   64(SI), Z3
+	VMOVUPS   64(R8), Z3
 	VADDPD    Z3, Z1, Z1
-	VMOVUPD.Z 128(SI), K1, Z3
+	VMOVUPD.Z 128(R8), K1, Z3
 	VADDPD    Z3, Z2, Z2
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSD (DI), Z3
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSD (R9), Z3
 	VADDPD       Z3, Z0, Z0
 	VADDPD       Z3, Z1, Z1
 	VADDPD       Z3, Z2, Z2
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z3, Z3, Z3
 	VMAXPD       Z0, Z3, Z0
 	VMAXPD       Z1, Z3, Z1
 	VMAXPD       Z2, Z3, Z2
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z3, Z0, Z0
 	VADDPD       Z3, Z1, Z1
@@ -24280,39 +26222,54 @@ masked_row:
 
 maskedrelu6:
 maskedrelu:
-	MOVQ    BX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	VMOVUPD Z2, K1, 128(DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+192, BX
+	MOVQ    SI, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPD Z2, K1, 128(R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
-	DECQ    n+0(FP)
-	JNE     masked
+	ADDQ    $+192, R8
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm2x3AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm2x3AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm2x3AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm2x3AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -24320,7 +26277,7 @@ full:
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -24342,7 +26299,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z6
@@ -24360,7 +26317,7 @@ full_sum:
 	VADDPD  Z6, Z5, Z5
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z6
 	VADDPD  Z6, Z0, Z0
@@ -24373,9 +26330,9 @@ full_add:
 	VADDPD  Z6, Z5, Z5
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z6
 	VADDPD       Z6, Z0, Z0
 	VADDPD       Z6, Z1, Z1
@@ -24386,7 +26343,7 @@ full_col:
 	VADDPD       Z6, Z5, Z5
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z6, Z6, Z6
 	VMAXPD       Z0, Z6, Z0
@@ -24395,7 +26352,7 @@ full_row:
 	VMAXPD       Z3, Z6, Z3
 	VMAXPD       Z4, Z6, Z4
 	VMAXPD       Z5, Z6, Z5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z6, Z0, Z0
 	VADDPD       Z6, Z1, Z1
@@ -24421,12 +26378,24 @@ fullrelu:
 	VMOVUPS Z3, (R9)
 	VMOVUPS Z4, 64(R9)
 	VMOVUPS Z5, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -24434,7 +26403,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -24442,7 +26415,7 @@ masked:
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -24464,7 +26437,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z6
@@ -24482,7 +26455,7 @@ masked_sum:
 	VADDPD    Z6, Z5, Z5
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z6
 	VADDPD    Z6, Z0, Z0
@@ -24495,9 +26468,9 @@ masked_add:
 	VADDPD    Z6, Z5, Z5
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z6
 	VADDPD       Z6, Z0, Z0
 	VADDPD       Z6, Z1, Z1
@@ -24508,7 +26481,7 @@ masked_col:
 	VADDPD       Z6, Z5, Z5
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z6, Z6, Z6
 	VMAXPD       Z0, Z6, Z0
@@ -24517,7 +26490,7 @@ masked_row:
 	VMAXPD       Z3, Z6, Z3
 	VMAXPD       Z4, Z6, Z4
 	VMAXPD       Z5, Z6, Z5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z6, Z0, Z0
 	VADDPD       Z6, Z1, Z1
@@ -24543,36 +26516,51 @@ maskedrelu:
 	VMOVUPS Z3, (R9)
 	VMOVUPS Z4, 64(R9)
 	VMOVUPD Z5, K1, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm3x3AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm3x3AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm3x3AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm3x3AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -24583,7 +26571,7 @@ full:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -24612,7 +26600,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z9
@@ -24637,7 +26625,7 @@ full_sum:
 	VADDPD  Z9, Z8, Z8
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z9
 	VADDPD  Z9, Z0, Z0
@@ -24653,9 +26641,9 @@ full_add:
 	VADDPD  Z9, Z8, Z8
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z9
 	VADDPD       Z9, Z0, Z0
 	VADDPD       Z9, Z1, Z1
@@ -24670,7 +26658,7 @@ full_col:
 	VADDPD       Z9, Z8, Z8
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z9, Z9, Z9
 	VMAXPD       Z0, Z9, Z0
@@ -24682,7 +26670,7 @@ full_row:
 	VMAXPD       Z6, Z9, Z6
 	VMAXPD       Z7, Z9, Z7
 	VMAXPD       Z8, Z9, Z8
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z9, Z0, Z0
 	VADDPD       Z9, Z1, Z1
@@ -24718,12 +26706,24 @@ fullrelu:
 	VMOVUPS Z6, (R9)
 	VMOVUPS Z7, 64(R9)
 	VMOVUPS Z8, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -24731,7 +26731,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -24742,7 +26746,7 @@ masked:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -24771,7 +26775,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z9
@@ -24796,7 +26800,7 @@ masked_sum:
 	VADDPD    Z9, Z8, Z8
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z9
 	VADDPD    Z9, Z0, Z0
@@ -24812,9 +26816,9 @@ masked_add:
 	VADDPD    Z9, Z8, Z8
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z9
 	VADDPD       Z9, Z0, Z0
 	VADDPD       Z9, Z1, Z1
@@ -24829,7 +26833,7 @@ masked_col:
 	VADDPD       Z9, Z8, Z8
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z9, Z9, Z9
 	VMAXPD       Z0, Z9, Z0
@@ -24841,7 +26845,7 @@ masked_row:
 	VMAXPD       Z6, Z9, Z6
 	VMAXPD       Z7, Z9, Z7
 	VMAXPD       Z8, Z9, Z8
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z9, Z0, Z0
 	VADDPD       Z9, Z1, Z1
@@ -24877,36 +26881,51 @@ maskedrelu:
 	VMOVUPS Z6, (R9)
 	VMOVUPS Z7, 64(R9)
 	VMOVUPD Z8, K1, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm4x3AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm4x3AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm4x3AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm4x3AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -24922,7 +26941,7 @@ full:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -24956,7 +26975,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z12
@@ -24988,7 +27007,7 @@ full_sum:
 	VADDPD  Z12, Z11, Z11
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z12
 	VADDPD  Z12, Z0, Z0
@@ -25007,9 +27026,9 @@ full_add:
 	VADDPD  Z12, Z11, Z11
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z12
 	VADDPD       Z12, Z0, Z0
 	VADDPD       Z12, Z1, Z1
@@ -25028,7 +27047,7 @@ full_col:
 	VADDPD       Z12, Z11, Z11
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPD       Z0, Z12, Z0
@@ -25043,7 +27062,7 @@ full_row:
 	VMAXPD       Z9, Z12, Z9
 	VMAXPD       Z10, Z12, Z10
 	VMAXPD       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z12, Z0, Z0
 	VADDPD       Z12, Z1, Z1
@@ -25089,12 +27108,24 @@ fullrelu:
 	VMOVUPS Z9, (R9)
 	VMOVUPS Z10, 64(R9)
 	VMOVUPS Z11, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -25102,7 +27133,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -25118,7 +27153,7 @@ masked:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -25152,7 +27187,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z12
@@ -25184,7 +27219,7 @@ masked_sum:
 	VADDPD    Z12, Z11, Z11
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z12
 	VADDPD    Z12, Z0, Z0
@@ -25203,9 +27238,9 @@ masked_add:
 	VADDPD    Z12, Z11, Z11
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z12
 	VADDPD       Z12, Z0, Z0
 	VADDPD       Z12, Z1, Z1
@@ -25224,7 +27259,7 @@ masked_col:
 	VADDPD       Z12, Z11, Z11
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPD       Z0, Z12, Z0
@@ -25239,7 +27274,7 @@ masked_row:
 	VMAXPD       Z9, Z12, Z9
 	VMAXPD       Z10, Z12, Z10
 	VMAXPD       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z12, Z0, Z0
 	VADDPD       Z12, Z1, Z1
@@ -25285,36 +27320,51 @@ maskedrelu:
 	VMOVUPS Z9, (R9)
 	VMOVUPS Z10, 64(R9)
 	VMOVUPD Z11, K1, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm5x3AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm5x3AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm5x3AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm5x3AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -25333,7 +27383,7 @@ full:
 	VXORPS Z12, Z12, Z12
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -25371,7 +27421,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z15
@@ -25410,7 +27460,7 @@ full_sum:
 	VADDPD  Z15, Z14, Z14
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z15
 	VADDPD  Z15, Z0, Z0
@@ -25432,9 +27482,9 @@ full_add:
 	VADDPD  Z15, Z14, Z14
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z15
 	VADDPD       Z15, Z0, Z0
 	VADDPD       Z15, Z1, Z1
@@ -25457,7 +27507,7 @@ full_col:
 	VADDPD       Z15, Z14, Z14
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z15, Z15, Z15
 	VMAXPD       Z0, Z15, Z0
@@ -25475,7 +27525,7 @@ full_row:
 	VMAXPD       Z12, Z15, Z12
 	VMAXPD       Z13, Z15, Z13
 	VMAXPD       Z14, Z15, Z14
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z15, Z0, Z0
 	VADDPD       Z15, Z1, Z1
@@ -25531,12 +27581,24 @@ fullrelu:
 	VMOVUPS Z12, (R9)
 	VMOVUPS Z13, 64(R9)
 	VMOVUPS Z14, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -25544,7 +27606,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -25563,7 +27629,7 @@ masked:
 	VXORPS Z12, Z12, Z12
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -25601,7 +27667,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z15
@@ -25640,7 +27706,7 @@ masked_sum:
 	VADDPD    Z15, Z14, Z14
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z15
 	VADDPD    Z15, Z0, Z0
@@ -25662,9 +27728,9 @@ masked_add:
 	VADDPD    Z15, Z14, Z14
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z15
 	VADDPD       Z15, Z0, Z0
 	VADDPD       Z15, Z1, Z1
@@ -25687,7 +27753,7 @@ masked_col:
 	VADDPD       Z15, Z14, Z14
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z15, Z15, Z15
 	VMAXPD       Z0, Z15, Z0
@@ -25705,7 +27771,7 @@ masked_row:
 	VMAXPD       Z12, Z15, Z12
 	VMAXPD       Z13, Z15, Z13
 	VMAXPD       Z14, Z15, Z14
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z15, Z0, Z0
 	VADDPD       Z15, Z1, Z1
@@ -25761,36 +27827,51 @@ maskedrelu:
 	VMOVUPS Z12, (R9)
 	VMOVUPS Z13, 64(R9)
 	VMOVUPD Z14, K1, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm6x3AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm6x3AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm6x3AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm6x3AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -25812,7 +27893,7 @@ full:
 	VXORPS Z15, Z15, Z15
 	VXORPS Z16, Z16, Z16
 	VXORPS Z17, Z17, Z17
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -25854,7 +27935,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z18
@@ -25900,7 +27981,7 @@ full_sum:
 	VADDPD  Z18, Z17, Z17
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z18
 	VADDPD  Z18, Z0, Z0
@@ -25925,9 +28006,9 @@ full_add:
 	VADDPD  Z18, Z17, Z17
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z18
 	VADDPD       Z18, Z0, Z0
 	VADDPD       Z18, Z1, Z1
@@ -25954,7 +28035,7 @@ full_col:
 	VADDPD       Z18, Z17, Z17
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z18, Z18, Z18
 	VMAXPD       Z0, Z18, Z0
@@ -25975,7 +28056,7 @@ full_row:
 	VMAXPD       Z15, Z18, Z15
 	VMAXPD       Z16, Z18, Z16
 	VMAXPD       Z17, Z18, Z17
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z18, Z0, Z0
 	VADDPD       Z18, Z1, Z1
@@ -26041,12 +28122,24 @@ fullrelu:
 	VMOVUPS Z15, (R9)
 	VMOVUPS Z16, 64(R9)
 	VMOVUPS Z17, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -26054,7 +28147,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -26076,7 +28173,7 @@ masked:
 	VXORPS Z15, Z15, Z15
 	VXORPS Z16, Z16, Z16
 	VXORPS Z17, Z17, Z17
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -26118,7 +28215,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z18
@@ -26164,7 +28261,7 @@ masked_sum:
 	VADDPD    Z18, Z17, Z17
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z18
 	VADDPD    Z18, Z0, Z0
@@ -26189,9 +28286,9 @@ masked_add:
 	VADDPD    Z18, Z17, Z17
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z18
 	VADDPD       Z18, Z0, Z0
 	VADDPD       Z18, Z1, Z1
@@ -26218,7 +28315,7 @@ masked_col:
 	VADDPD       Z18, Z17, Z17
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z18, Z18, Z18
 	VMAXPD       Z0, Z18, Z0
@@ -26239,7 +28336,7 @@ masked_row:
 	VMAXPD       Z15, Z18, Z15
 	VMAXPD       Z16, Z18, Z16
 	VMAXPD       Z17, Z18, Z17
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z18, Z0, Z0
 	VADDPD       Z18, Z1, Z1
@@ -26305,35 +28402,50 @@ maskedrelu:
 	VMOVUPS Z15, (R9)
 	VMOVUPS Z16, 64(R9)
 	VMOVUPD Z17, K1, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm7x3AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm7x3AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm7x3AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm7x3AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -26360,7 +28472,7 @@ full:
 	VXORPS Z18, Z18, Z18
 	VXORPS Z19, Z19, Z19
 	VXORPS Z20, Z20, Z20
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -26404,7 +28516,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z21
@@ -26457,7 +28569,7 @@ full_sum:
 	VADDPD  Z21, Z20, Z20
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z21
 	VADDPD  Z21, Z0, Z0
@@ -26485,9 +28597,9 @@ full_add:
 	VADDPD  Z21, Z20, Z20
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z21
 	VADDPD       Z21, Z0, Z0
 	VADDPD       Z21, Z1, Z1
@@ -26518,7 +28630,7 @@ full_col:
 	VADDPD       Z21, Z20, Z20
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z21, Z21, Z21
 	VMAXPD       Z0, Z21, Z0
@@ -26542,7 +28654,7 @@ full_row:
 	VMAXPD       Z18, Z21, Z18
 	VMAXPD       Z19, Z21, Z19
 	VMAXPD       Z20, Z21, Z20
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z21, Z0, Z0
 	VADDPD       Z21, Z1, Z1
@@ -26618,12 +28730,24 @@ fullrelu:
 	VMOVUPS Z18, (R9)
 	VMOVUPS Z19, 64(R9)
 	VMOVUPS Z20, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x07, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x07, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -26631,7 +28755,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -26658,7 +28786,7 @@ masked:
 	VXORPS Z18, Z18, Z18
 	VXORPS Z19, Z19, Z19
 	VXORPS Z20, Z20, Z20
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -26702,7 +28830,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z21
@@ -26755,7 +28883,7 @@ masked_sum:
 	VADDPD    Z21, Z20, Z20
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z21
 	VADDPD    Z21, Z0, Z0
@@ -26783,9 +28911,9 @@ masked_add:
 	VADDPD    Z21, Z20, Z20
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z21
 	VADDPD       Z21, Z0, Z0
 	VADDPD       Z21, Z1, Z1
@@ -26816,7 +28944,7 @@ masked_col:
 	VADDPD       Z21, Z20, Z20
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z21, Z21, Z21
 	VMAXPD       Z0, Z21, Z0
@@ -26840,7 +28968,7 @@ masked_row:
 	VMAXPD       Z18, Z21, Z18
 	VMAXPD       Z19, Z21, Z19
 	VMAXPD       Z20, Z21, Z20
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z21, Z0, Z0
 	VADDPD       Z21, Z1, Z1
@@ -26916,35 +29044,50 @@ maskedrelu:
 	VMOVUPS Z18, (R9)
 	VMOVUPS Z19, 64(R9)
 	VMOVUPD Z20, K1, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x07, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x07, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm8x3AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm8x3AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm8x3AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm8x3AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -26974,7 +29117,7 @@ full:
 	VXORPS Z21, Z21, Z21
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -27022,7 +29165,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z24
@@ -27082,7 +29225,7 @@ full_sum:
 	VADDPD  Z24, Z23, Z23
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z24
 	VADDPD  Z24, Z0, Z0
@@ -27113,9 +29256,9 @@ full_add:
 	VADDPD  Z24, Z23, Z23
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z24
 	VADDPD       Z24, Z0, Z0
 	VADDPD       Z24, Z1, Z1
@@ -27150,7 +29293,7 @@ full_col:
 	VADDPD       Z24, Z23, Z23
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z24, Z24, Z24
 	VMAXPD       Z0, Z24, Z0
@@ -27177,7 +29320,7 @@ full_row:
 	VMAXPD       Z21, Z24, Z21
 	VMAXPD       Z22, Z24, Z22
 	VMAXPD       Z23, Z24, Z23
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z24, Z0, Z0
 	VADDPD       Z24, Z1, Z1
@@ -27263,12 +29406,24 @@ fullrelu:
 	VMOVUPS Z21, (R9)
 	VMOVUPS Z22, 64(R9)
 	VMOVUPS Z23, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x08, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x08, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -27276,7 +29431,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	LEAQ   (R11)(AX*2), R12
 	ADDQ   AX, R12
 	LEAQ   (R12)(AX*2), R13
@@ -27306,7 +29465,7 @@ masked:
 	VXORPS Z21, Z21, Z21
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -27354,7 +29513,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z24
@@ -27414,7 +29573,7 @@ masked_sum:
 	VADDPD    Z24, Z23, Z23
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z24
 	VADDPD    Z24, Z0, Z0
@@ -27445,9 +29604,9 @@ masked_add:
 	VADDPD    Z24, Z23, Z23
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z24
 	VADDPD       Z24, Z0, Z0
 	VADDPD       Z24, Z1, Z1
@@ -27482,7 +29641,7 @@ masked_col:
 	VADDPD       Z24, Z23, Z23
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z24, Z24, Z24
 	VMAXPD       Z0, Z24, Z0
@@ -27509,7 +29668,7 @@ masked_row:
 	VMAXPD       Z21, Z24, Z21
 	VMAXPD       Z22, Z24, Z22
 	VMAXPD       Z23, Z24, Z23
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z24, Z0, Z0
 	VADDPD       Z24, Z1, Z1
@@ -27595,103 +29754,118 @@ maskedrelu:
 	VMOVUPS Z21, (R9)
 	VMOVUPS Z22, 64(R9)
 	VMOVUPD Z23, K1, 128(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x08, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x08, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm1x4AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm1x4AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm1x4AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm1x4AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    bks+48(FP), DX
-	MOVQ    c+64(FP), BX
-	MOVQ    cs+72(FP), SI
-	MOVQ    bias+80(FP), SI
-	MOVQ    last+96(FP), DI
-	CMPQ    DI, $0x08
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
+	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	VMOVUPS      (DI), Z4
-	VMOVUPS      64(DI), Z5
-	VMOVUPS      128(DI), Z6
-	VMOVUPS      192(DI), Z7
-	ADDQ         DX, DI
-	VBROADCASTSD (R9), Z8
+	VMOVUPS      (R9), Z4
+	VMOVUPS      64(R9), Z5
+	VMOVUPS      128(R9), Z6
+	VMOVUPS      192(R9), Z7
+	ADDQ         BX, R9
+	VBROADCASTSD (R11), Z8
 	VFMADD231PD  Z4, Z8, Z0
 	VFMADD231PD  Z5, Z8, Z1
 	VFMADD231PD  Z6, Z8, Z2
 	VFMADD231PD  Z7, Z8, Z3
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
-	MOVQ    BX, DI
-	VMOVUPS (DI), Z4
+	MOVQ    SI, R9
+	VMOVUPS (R9), Z4
 	VADDPD  Z4, Z0, Z0
-	VMOVUPS 64(DI), Z4
+	VMOVUPS 64(R9), Z4
 	VADDPD  Z4, Z1, Z1
-	VMOVUPS 128(DI), Z4
+	VMOVUPS 128(R9), Z4
 	VADDPD  Z4, Z2, Z2
-	VMOVUPS 192(DI), Z4
+	VMOVUPS 192(R9), Z4
 	VADDPD  Z4, Z3, Z3
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
-	VMOVUPS (SI), Z4
+	VMOVUPS (R8), Z4
 	VADDPD  Z4, Z0, Z0
-	VMOVUPS 64(SI), Z4
+	VMOVUPS 64(R8), Z4
 	VADDPD  Z4, Z1, Z1
-	VMOVUPS 128(SI), Z4
+	VMOVUPS 128(R8), Z4
 	VADDPD  Z4, Z2, Z2
-	VMOVUPS 192(SI), Z4
+	VMOVUPS 192(R8), Z4
 	VADDPD  Z4, Z3, Z3
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSD (DI), Z4
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSD (R9), Z4
 	VADDPD       Z4, Z0, Z0
 	VADDPD       Z4, Z1, Z1
 	VADDPD       Z4, Z2, Z2
 	VADDPD       Z4, Z3, Z3
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z4, Z4, Z4
 	VMAXPD       Z0, Z4, Z0
 	VMAXPD       Z1, Z4, Z1
 	VMAXPD       Z2, Z4, Z2
 	VMAXPD       Z3, Z4, Z3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z4, Z0, Z0
 	VADDPD       Z4, Z1, Z1
@@ -27705,93 +29879,109 @@ full_row:
 
 fullrelu6:
 fullrelu:
-	MOVQ    BX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	VMOVUPS Z2, 128(DI)
-	VMOVUPS Z3, 192(DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+256, BX
+	MOVQ    SI, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	VMOVUPS Z3, 192(R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	ADDQ    $+256, R8
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
-	MOVQ  $-1, R8
-	BZHIQ DI, R8, R8
-	KMOVW R8, K1
+	MOVQ  $-1, R10
+	BZHIQ R9, R10, R10
+	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R9
-	MOVQ   CX, DI
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
+	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	MOVQ   k+8(FP), R8
-	TESTQ  R8, R8
+	MOVQ   k+16(FP), R10
+	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	VMOVUPS      (DI), Z4
-	VMOVUPS      64(DI), Z5
-	VMOVUPS      128(DI), Z6
-	VMOVUPD.Z    192(DI), K1, Z7
-	ADDQ         DX, DI
-	VBROADCASTSD (R9), Z8
+	VMOVUPS      (R9), Z4
+	VMOVUPS      64(R9), Z5
+	VMOVUPS      128(R9), Z6
+	VMOVUPD.Z    192(R9), K1, Z7
+	ADDQ         BX, R9
+	VBROADCASTSD (R11), Z8
 	VFMADD231PD  Z4, Z8, Z0
 	VFMADD231PD  Z5, Z8, Z1
 	VFMADD231PD  Z6, Z8, Z2
 	VFMADD231PD  Z7, Z8, Z3
-	ADDQ         AX, R9
-	DECQ         R8
+	ADDQ         CX, R11
+	DECQ         R10
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
-	MOVQ      BX, DI
-	VMOVUPS   (DI), Z4
+	MOVQ      SI, R9
+	VMOVUPS   (R9), Z4
 	VADDPD    Z4, Z0, Z0
-	VMOVUPS   64(DI), Z4
+	VMOVUPS   64(R9), Z4
 	VADDPD    Z4, Z1, Z1
-	VMOVUPS   128(DI), Z4
+	VMOVUPS   128(R9), Z4
 	VADDPD    Z4, Z2, Z2
-	VMOVUPD.Z 192(DI), K1, Z4
+	VMOVUPD.Z 192(R9), K1, Z4
 	VADDPD    Z4, Z3, Z3
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
-	VMOVUPS   (SI), Z4
+	VMOVUPS   (R8), Z4
 	VADDPD    Z4, Z0, Z0
-	VMOVUPS   64(SI), Z4
+	VMOVUPS   64(R8), Z4
 	VADDPD    Z4, Z1, Z1
-	VMOVUPS   128(SI), Z4
+	VMOVUPS   128(R8), Z4
 	VADDPD    Z4, Z2, Z2
-	VMOVUPD.Z 192(SI), K1, Z4
+	VMOVUPD.Z 192(R8), K1, Z4
 	VADDPD    Z4, Z3, Z3
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), DI
-	VBROADCASTSD (DI), Z4
+	MOVQ         bias+88(FP), R9
+	VBROADCASTSD (R9), Z4
 	VADDPD       Z4, Z0, Z0
 	VADDPD       Z4, Z1, Z1
 	VADDPD       Z4, Z2, Z2
 	VADDPD       Z4, Z3, Z3
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z4, Z4, Z4
 	VMAXPD       Z0, Z4, Z0
 	VMAXPD       Z1, Z4, Z1
 	VMAXPD       Z2, Z4, Z2
 	VMAXPD       Z3, Z4, Z3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z4, Z0, Z0
 	VADDPD       Z4, Z1, Z1
@@ -27805,40 +29995,55 @@ masked_row:
 
 maskedrelu6:
 maskedrelu:
-	MOVQ    BX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	VMOVUPS Z2, 128(DI)
-	VMOVUPD Z3, K1, 192(DI)
-	ADDQ    bps+56(FP), CX
-	ADDQ    $+256, BX
+	MOVQ    SI, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	VMOVUPD Z3, K1, 192(R9)
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
-	DECQ    n+0(FP)
-	JNE     masked
+	ADDQ    $+256, R8
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x01, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x01, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm2x4AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm2x4AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gemm2x4AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm2x4AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -27848,7 +30053,7 @@ full:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -27873,7 +30078,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z8
@@ -27895,7 +30100,7 @@ full_sum:
 	VADDPD  Z8, Z7, Z7
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z8
 	VADDPD  Z8, Z0, Z0
@@ -27911,9 +30116,9 @@ full_add:
 	VADDPD  Z8, Z7, Z7
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z8
 	VADDPD       Z8, Z0, Z0
 	VADDPD       Z8, Z1, Z1
@@ -27926,7 +30131,7 @@ full_col:
 	VADDPD       Z8, Z7, Z7
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPD       Z0, Z8, Z0
@@ -27937,7 +30142,7 @@ full_row:
 	VMAXPD       Z5, Z8, Z5
 	VMAXPD       Z6, Z8, Z6
 	VMAXPD       Z7, Z8, Z7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z8, Z0, Z0
 	VADDPD       Z8, Z1, Z1
@@ -27969,12 +30174,24 @@ fullrelu:
 	VMOVUPS Z5, 64(R9)
 	VMOVUPS Z6, 128(R9)
 	VMOVUPS Z7, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -27982,7 +30199,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R11
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R11
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -27992,7 +30213,7 @@ masked:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -28017,7 +30238,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z8
@@ -28039,7 +30260,7 @@ masked_sum:
 	VADDPD    Z8, Z7, Z7
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z8
 	VADDPD    Z8, Z0, Z0
@@ -28055,9 +30276,9 @@ masked_add:
 	VADDPD    Z8, Z7, Z7
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z8
 	VADDPD       Z8, Z0, Z0
 	VADDPD       Z8, Z1, Z1
@@ -28070,7 +30291,7 @@ masked_col:
 	VADDPD       Z8, Z7, Z7
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPD       Z0, Z8, Z0
@@ -28081,7 +30302,7 @@ masked_row:
 	VMAXPD       Z5, Z8, Z5
 	VMAXPD       Z6, Z8, Z6
 	VMAXPD       Z7, Z8, Z7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z8, Z0, Z0
 	VADDPD       Z8, Z1, Z1
@@ -28113,36 +30334,51 @@ maskedrelu:
 	VMOVUPS Z5, 64(R9)
 	VMOVUPS Z6, 128(R9)
 	VMOVUPD Z7, K1, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x02, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x02, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm3x4AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm3x4AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm3x4AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm3x4AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -28156,7 +30392,7 @@ full:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -28190,7 +30426,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z12
@@ -28221,7 +30457,7 @@ full_sum:
 	VADDPD  Z12, Z11, Z11
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z12
 	VADDPD  Z12, Z0, Z0
@@ -28241,9 +30477,9 @@ full_add:
 	VADDPD  Z12, Z11, Z11
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z12
 	VADDPD       Z12, Z0, Z0
 	VADDPD       Z12, Z1, Z1
@@ -28261,7 +30497,7 @@ full_col:
 	VADDPD       Z12, Z11, Z11
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPD       Z0, Z12, Z0
@@ -28276,7 +30512,7 @@ full_row:
 	VMAXPD       Z9, Z12, Z9
 	VMAXPD       Z10, Z12, Z10
 	VMAXPD       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z12, Z0, Z0
 	VADDPD       Z12, Z1, Z1
@@ -28321,12 +30557,24 @@ fullrelu:
 	VMOVUPS Z9, 64(R9)
 	VMOVUPS Z10, 128(R9)
 	VMOVUPS Z11, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -28334,7 +30582,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -28348,7 +30600,7 @@ masked:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -28382,7 +30634,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z12
@@ -28413,7 +30665,7 @@ masked_sum:
 	VADDPD    Z12, Z11, Z11
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z12
 	VADDPD    Z12, Z0, Z0
@@ -28433,9 +30685,9 @@ masked_add:
 	VADDPD    Z12, Z11, Z11
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z12
 	VADDPD       Z12, Z0, Z0
 	VADDPD       Z12, Z1, Z1
@@ -28453,7 +30705,7 @@ masked_col:
 	VADDPD       Z12, Z11, Z11
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPD       Z0, Z12, Z0
@@ -28468,7 +30720,7 @@ masked_row:
 	VMAXPD       Z9, Z12, Z9
 	VMAXPD       Z10, Z12, Z10
 	VMAXPD       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z12, Z0, Z0
 	VADDPD       Z12, Z1, Z1
@@ -28513,36 +30765,51 @@ maskedrelu:
 	VMOVUPS Z9, 64(R9)
 	VMOVUPS Z10, 128(R9)
 	VMOVUPD Z11, K1, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x03, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x03, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm4x4AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm4x4AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm4x4AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm4x4AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -28562,7 +30829,7 @@ full:
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -28602,7 +30869,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z16
@@ -28642,7 +30909,7 @@ full_sum:
 	VADDPD  Z16, Z15, Z15
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z16
 	VADDPD  Z16, Z0, Z0
@@ -28666,9 +30933,9 @@ full_add:
 	VADDPD  Z16, Z15, Z15
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z16
 	VADDPD       Z16, Z0, Z0
 	VADDPD       Z16, Z1, Z1
@@ -28691,7 +30958,7 @@ full_col:
 	VADDPD       Z16, Z15, Z15
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z16, Z16, Z16
 	VMAXPD       Z0, Z16, Z0
@@ -28710,7 +30977,7 @@ full_row:
 	VMAXPD       Z13, Z16, Z13
 	VMAXPD       Z14, Z16, Z14
 	VMAXPD       Z15, Z16, Z15
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z16, Z0, Z0
 	VADDPD       Z16, Z1, Z1
@@ -28768,12 +31035,24 @@ fullrelu:
 	VMOVUPS Z13, 64(R9)
 	VMOVUPS Z14, 128(R9)
 	VMOVUPS Z15, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -28781,7 +31060,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -28801,7 +31084,7 @@ masked:
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -28841,7 +31124,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z16
@@ -28881,7 +31164,7 @@ masked_sum:
 	VADDPD    Z16, Z15, Z15
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z16
 	VADDPD    Z16, Z0, Z0
@@ -28905,9 +31188,9 @@ masked_add:
 	VADDPD    Z16, Z15, Z15
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z16
 	VADDPD       Z16, Z0, Z0
 	VADDPD       Z16, Z1, Z1
@@ -28930,7 +31213,7 @@ masked_col:
 	VADDPD       Z16, Z15, Z15
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z16, Z16, Z16
 	VMAXPD       Z0, Z16, Z0
@@ -28949,7 +31232,7 @@ masked_row:
 	VMAXPD       Z13, Z16, Z13
 	VMAXPD       Z14, Z16, Z14
 	VMAXPD       Z15, Z16, Z15
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z16, Z0, Z0
 	VADDPD       Z16, Z1, Z1
@@ -29007,36 +31290,51 @@ maskedrelu:
 	VMOVUPS Z13, 64(R9)
 	VMOVUPS Z14, 128(R9)
 	VMOVUPD Z15, K1, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x04, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x04, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm5x4AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm5x4AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm5x4AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm5x4AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -29060,7 +31358,7 @@ full:
 	VXORPS Z17, Z17, Z17
 	VXORPS Z18, Z18, Z18
 	VXORPS Z19, Z19, Z19
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -29105,7 +31403,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z20
@@ -29154,7 +31452,7 @@ full_sum:
 	VADDPD  Z20, Z19, Z19
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z20
 	VADDPD  Z20, Z0, Z0
@@ -29182,9 +31480,9 @@ full_add:
 	VADDPD  Z20, Z19, Z19
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z20
 	VADDPD       Z20, Z0, Z0
 	VADDPD       Z20, Z1, Z1
@@ -29212,7 +31510,7 @@ full_col:
 	VADDPD       Z20, Z19, Z19
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z20, Z20, Z20
 	VMAXPD       Z0, Z20, Z0
@@ -29235,7 +31533,7 @@ full_row:
 	VMAXPD       Z17, Z20, Z17
 	VMAXPD       Z18, Z20, Z18
 	VMAXPD       Z19, Z20, Z19
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z20, Z0, Z0
 	VADDPD       Z20, Z1, Z1
@@ -29306,12 +31604,24 @@ fullrelu:
 	VMOVUPS Z17, 64(R9)
 	VMOVUPS Z18, 128(R9)
 	VMOVUPS Z19, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -29319,7 +31629,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -29343,7 +31657,7 @@ masked:
 	VXORPS Z17, Z17, Z17
 	VXORPS Z18, Z18, Z18
 	VXORPS Z19, Z19, Z19
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -29388,7 +31702,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z20
@@ -29437,7 +31751,7 @@ masked_sum:
 	VADDPD    Z20, Z19, Z19
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z20
 	VADDPD    Z20, Z0, Z0
@@ -29465,9 +31779,9 @@ masked_add:
 	VADDPD    Z20, Z19, Z19
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z20
 	VADDPD       Z20, Z0, Z0
 	VADDPD       Z20, Z1, Z1
@@ -29495,7 +31809,7 @@ masked_col:
 	VADDPD       Z20, Z19, Z19
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z20, Z20, Z20
 	VMAXPD       Z0, Z20, Z0
@@ -29518,7 +31832,7 @@ masked_row:
 	VMAXPD       Z17, Z20, Z17
 	VMAXPD       Z18, Z20, Z18
 	VMAXPD       Z19, Z20, Z19
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z20, Z0, Z0
 	VADDPD       Z20, Z1, Z1
@@ -29589,36 +31903,51 @@ maskedrelu:
 	VMOVUPS Z17, 64(R9)
 	VMOVUPS Z18, 128(R9)
 	VMOVUPD Z19, K1, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x05, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x05, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 
-// func gemm6x4AVX512f64(n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
+// func gemm6x4AVX512f64(m int, n int, k int, a *float64, ars int, aks int, b *float64, bks int, bps int, c *float64, cs int, bias *float64, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
-TEXT ·gemm6x4AVX512f64(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·gemm6x4AVX512f64(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+24(FP), AX
-	MOVQ    aks+32(FP), CX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    bps+56(FP), R11
-	MOVQ    last+96(FP), R9
+	MOVQ    ars+32(FP), AX
+	MOVQ    aks+40(FP), CX
+	MOVQ    b+48(FP), DX
+	MOVQ    bks+56(FP), BX
+	MOVQ    c+72(FP), SI
+	MOVQ    cs+80(FP), DI
+	MOVQ    bias+88(FP), R8
+	MOVQ    bps+64(FP), R11
+	MOVQ    last+104(FP), R9
 	CMPQ    R9, $0x08
 	JNE     partial
 
 full:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+full_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -29646,7 +31975,7 @@ full:
 	VXORPS Z21, Z21, Z21
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
@@ -29696,7 +32025,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+96(FP)
 	JE      full_add
 	MOVQ    SI, R9
 	VMOVUPS (R9), Z24
@@ -29754,7 +32083,7 @@ full_sum:
 	VADDPD  Z24, Z23, Z23
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+96(FP)
 	JE      full_col
 	VMOVUPS (R8), Z24
 	VADDPD  Z24, Z0, Z0
@@ -29786,9 +32115,9 @@ full_add:
 	VADDPD  Z24, Z23, Z23
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z24
 	VADDPD       Z24, Z0, Z0
 	VADDPD       Z24, Z1, Z1
@@ -29821,7 +32150,7 @@ full_col:
 	VADDPD       Z24, Z23, Z23
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           fullrelu
 	VXORPS       Z24, Z24, Z24
 	VMAXPD       Z0, Z24, Z0
@@ -29848,7 +32177,7 @@ full_row:
 	VMAXPD       Z21, Z24, Z21
 	VMAXPD       Z22, Z24, Z22
 	VMAXPD       Z23, Z24, Z23
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           fullrelu6
 	VADDPD       Z24, Z0, Z0
 	VADDPD       Z24, Z1, Z1
@@ -29932,12 +32261,24 @@ fullrelu:
 	VMOVUPS Z21, 64(R9)
 	VMOVUPS Z22, 128(R9)
 	VMOVUPS Z23, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     full
-	JMP     done
+	DECQ    last+104(FP)
+	JNE     full_panel
+	DECQ    m+0(FP)
+	JE      full_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R10
@@ -29945,7 +32286,11 @@ partial:
 	KMOVW R10, K1
 
 masked:
-	MOVQ   a+16(FP), R12
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+104(FP)
+
+masked_panel:
+	MOVQ   a+24(FP), R12
 	LEAQ   (R12)(AX*2), R13
 	ADDQ   AX, R13
 	MOVQ   DX, R9
@@ -29973,7 +32318,7 @@ masked:
 	VXORPS Z21, Z21, Z21
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
@@ -30023,7 +32368,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+96(FP)
 	JE        masked_add
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Z24
@@ -30081,7 +32426,7 @@ masked_sum:
 	VADDPD    Z24, Z23, Z23
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+96(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z24
 	VADDPD    Z24, Z0, Z0
@@ -30113,9 +32458,9 @@ masked_add:
 	VADDPD    Z24, Z23, Z23
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+96(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), R9
+	MOVQ         bias+88(FP), R9
 	VBROADCASTSD (R9), Z24
 	VADDPD       Z24, Z0, Z0
 	VADDPD       Z24, Z1, Z1
@@ -30148,7 +32493,7 @@ masked_col:
 	VADDPD       Z24, Z23, Z23
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+96(FP)
 	JE           maskedrelu
 	VXORPS       Z24, Z24, Z24
 	VMAXPD       Z0, Z24, Z0
@@ -30175,7 +32520,7 @@ masked_row:
 	VMAXPD       Z21, Z24, Z21
 	VMAXPD       Z22, Z24, Z22
 	VMAXPD       Z23, Z24, Z23
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+96(FP)
 	JE           maskedrelu6
 	VADDPD       Z24, Z0, Z0
 	VADDPD       Z24, Z1, Z1
@@ -30259,14 +32604,25 @@ maskedrelu:
 	VMOVUPS Z21, 64(R9)
 	VMOVUPS Z22, 128(R9)
 	VMOVUPD Z23, K1, 192(R9)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+64(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
-	JNE     masked
+	DECQ    last+104(FP)
+	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	IMUL3Q  $0x06, AX, R10
+	ADDQ    R10, a+24(FP)
+	IMUL3Q  $0x06, DI, R10
+	ADDQ    R10, c+72(FP)
+	MOVQ    c+72(FP), SI
+	MOVQ    b+48(FP), DX
+	MOVQ    bias+88(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+112(FP)
 	VZEROUPPER
 	RET
 

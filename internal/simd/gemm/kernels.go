@@ -7,11 +7,11 @@ import (
 	"github.com/plexaura/plexaura/internal/simd/isa"
 )
 
-// tileFunc computes n tiles side by side: C = A·B, with k the inner extent. Element (i,k) of A is
+// tileFunc computes m > 0 times n > 0 tiles, n side by side and m below each other: C = A·B, with k the inner extent. Element (i,k) of A is
 // ars*i + aks*k bytes from a. A row of a panel of B is contiguous, rows are bks bytes apart
 // and panels bps bytes. Rows of C are cs bytes apart. Of the last vector of a panel, last lanes
-// are used. bias points at the first column's or the first row's.
-type tileFunc[T isa.Float] func(n, k int, a *T, ars, aks int, b *T, bks, bps int, c *T, cs int, bias *T, flags, last int) (csr uint32)
+// are used. bias points at the first column's or the first row's; that of rows is of one tile, so that m is 1.
+type tileFunc[T isa.Float] func(m, n, k int, a *T, ars, aks int, b *T, bks, bps int, c *T, cs int, bias *T, flags, last int) (csr uint32)
 
 // Tiles are the micro-kernels of one level and element type, and what fits its caches.
 type Tiles[T isa.Float] struct {

@@ -36,20 +36,27 @@ func transposeGo[T isa.Float](cols, rows int, src *T, ss int, dst *T, ds int) ui
 }
 
 func goTile[T isa.Float](rows int) tileFunc[T] {
-	return func(n, k int, a *T, ars, aks int, b *T, bks, bps int, c *T, cs int, bias *T, flags, last int) uint32 {
-		size := int(unsafe.Sizeof(T(0)))
-		for p := range n {
-			panel := isa.Add(b, p*bps)
-			for i := 0; i < rows; i += 2 {
-				second := ars * min(1, rows-1-i) // the last of an odd number is computed twice
-				sum := goTile2x4(k, isa.Add(a, i*ars), second, aks, panel, bks)
-				for r := range min(2, rows-i) {
-					out := unsafe.Slice(isa.Add(c, (i+r)*cs+p*4*size), last)
-					isa.Finish(out, sum[r][:], bias, p*4, i+r, flags)
-				}
-			}
+	return func(m, n, k int, a *T, ars, aks int, b *T, bks, bps int, c *T, cs int, bias *T, flags, last int) uint32 {
+		for t := range m {
+			goTilesBeside(rows, n, k, isa.Add(a, t*rows*ars), ars, aks, b, bks, bps, isa.Add(c, t*rows*cs), cs, bias, flags, last)
 		}
 		return 0
+	}
+}
+
+// goTilesBeside computes n tiles side by side.
+func goTilesBeside[T isa.Float](rows, n, k int, a *T, ars, aks int, b *T, bks, bps int, c *T, cs int, bias *T, flags, last int) {
+	size := int(unsafe.Sizeof(T(0)))
+	for p := range n {
+		panel := isa.Add(b, p*bps)
+		for i := 0; i < rows; i += 2 {
+			second := ars * min(1, rows-1-i) // the last of an odd number is computed twice
+			sum := goTile2x4(k, isa.Add(a, i*ars), second, aks, panel, bks)
+			for r := range min(2, rows-i) {
+				out := unsafe.Slice(isa.Add(c, (i+r)*cs+p*4*size), last)
+				isa.Finish(out, sum[r][:], bias, p*4, i+r, flags)
+			}
+		}
 	}
 }
 

@@ -307,7 +307,7 @@ func (r *job[T]) rowPanel(i, j, j1 int) {
 		}
 		n = min(n, most)
 		b, bks, bps := r.operandB(j)
-		r.Kernel[vecs][rows](n, k, a, ars*size, aks*size, b, bks*size, bps*size,
+		r.Kernel[vecs][rows](1, n, k, a, ars*size, aks*size, b, bks*size, bps*size,
 			at(r.c, row*r.LDC+col), r.LDC*size, r.biasAt(row, col), flags, last)
 		j += n
 	}

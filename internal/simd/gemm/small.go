@@ -187,7 +187,7 @@ func (p *Small) wide(c, a []float32, panel []byte, scale, bias, widened []float3
 		p.panel.widen(depth, &panel[k*row], unsafe.SliceData(scale), &widened[0])
 		for g := range groups {
 			i := p.M * g / groups
-			p.tiles.Kernel[vecs][p.M*(g+1)/groups-i](1, depth, &a[i*p.LDA+k], 4*p.LDA, 4, &widened[0], 4*p.Cols, 0,
+			p.tiles.Kernel[vecs][p.M*(g+1)/groups-i](1, 1, depth, &a[i*p.LDA+k], 4*p.LDA, 4, &widened[0], 4*p.Cols, 0,
 				&c[i*p.LDC+j], 4*p.LDC, p.biasAt(bias, j), p.flags(k, k+depth), last)
 		}
 	}

@@ -188,7 +188,7 @@ func (s *Steps[T]) tilesOf(p StepsPanel, m int, a []T, lda int, form, c, bias []
 			}
 			for i := range tiles {
 				row, end := m*i/tiles, m*(i+1)/tiles
-				s.tiles.Kernel[vecs][end-row](n, deep, &a[row*lda+k], lda*size, size, &form[at+k*p.Width], p.Width*size, panel*size,
+				s.tiles.Kernel[vecs][end-row](1, n, deep, &a[row*lda+k], lda*size, size, &form[at+k*p.Width], p.Width*size, panel*size,
 					&c[row*columns+g*p.Width], columns*size, of, flags, s.tiles.Width)
 			}
 		}

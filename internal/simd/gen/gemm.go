@@ -66,7 +66,7 @@ var tiles%[1]sf%[2]d = Tiles[float%[2]d]{
 	return s.String()
 }
 
-// tile computes rows x (vecs*width) elements of C, for n panels side by side. The rank-1
+// tile computes rows x (vecs*width) elements of C, for n panels side by side, and m times, below each other. The rank-1
 // update has one row of the B panel and one broadcast element of A in flight; the other
 // registers accumulate. With rows*vecs near 24 (AVX2: 12) there is less than one load for two
 // multiplications, so unrolling would gain nothing.
@@ -74,7 +74,7 @@ func (t *target) tile(rows, vecs int) {
 	name := fmt.Sprintf("gemm%dx%d%sf%d", rows, vecs, t.name, 8*t.elem)
 	f := "*" + t.goType()
 	t.begin(name, fmt.Sprintf("is a tile of %d rows by %d vectors.", rows, vecs),
-		"n, k int, a "+f+", ars, aks int, b "+f+", bks, bps int, c "+f+", cs int, bias "+f+", flags, last int")
+		"m, n, k int, a "+f+", ars, aks int, b "+f+", bks, bps int, c "+f+", cs int, bias "+f+", flags, last int")
 	newTile(t, rows, vecs, false).emit()
 }
 
@@ -103,6 +103,7 @@ type tile struct {
 	at                reg.Register   // the current element of the table of places in A; nil where they are aks apart
 	ahead             reg.Register   // how far the next panel is, to be fetched meanwhile; may be nil
 	b, left, row      reg.Register   // the current row of B, of how many; the current row of C
+	panelsLeft        operand.Mem    // how many panels are left
 }
 
 // newTile begins a tile, of which a table places the elements of A if gathers is set.
@@ -117,6 +118,10 @@ func newTile(t *target, rows, vecs int, gathers bool) *tile {
 	p.panel, p.bks = p.arg("b"), p.arg("bks")
 	p.c, p.cs = p.arg("c"), p.arg("cs")
 	p.bias = p.arg("bias")
+	p.panelsLeft = p.param("n")
+	if !gathers {
+		p.panelsLeft = p.param("last") // which emit has read
+	}
 	p.b, p.left, p.row = p.GP64(), p.GP64(), p.GP64()
 	if !gathers && t.mask == opmask && rows <= 6 && rows*vecs > 8 { // where loads are few and a register is free
 		p.ahead = p.arg("bps")
@@ -146,14 +151,37 @@ func (p *tile) lastOf(v int, masked bool) bool { return masked && v == p.vecs-1 
 
 func (p *tile) panels(label string, masked bool) {
 	p.Label(label)
+	if p.at == nil {
+		p.Load(p.Param("n"), p.left)
+		p.MOVQ(p.left, p.panelsLeft)
+	}
+	p.Label(label + "_panel")
 	p.rewind()
 	p.products(label, masked)
 	p.epilogue(label, masked)
 	p.ADDQ(p.param("bps"), p.panel)
 	p.ADDQ(operand.I32(int32(p.vecs*p.size)), p.c)
 	p.ADDQ(operand.I32(int32(p.vecs*p.size)), p.bias)
-	p.DECQ(p.param("n"))
-	p.JNE(operand.LabelRef(label))
+	p.DECQ(p.panelsLeft)
+	p.JNE(operand.LabelRef(label + "_panel"))
+	if p.at == nil {
+		p.below(label)
+	}
+}
+
+// below goes on with the next tile below, if one is left.
+func (p *tile) below(label string) {
+	p.DECQ(p.param("m"))
+	p.JE(operand.LabelRef(label + "_end"))
+	p.IMUL3Q(operand.Imm(uint64(p.rows)), p.ars, p.left)
+	p.ADDQ(p.left, p.param("a"))
+	p.IMUL3Q(operand.Imm(uint64(p.rows)), p.cs, p.left)
+	p.ADDQ(p.left, p.param("c"))
+	p.Load(p.Param("c"), p.c)
+	p.Load(p.Param("b"), p.panel)
+	p.Load(p.Param("bias"), p.bias)
+	p.JMP(operand.LabelRef(label))
+	p.Label(label + "_end")
 }
 
 func (p *tile) rewind() {

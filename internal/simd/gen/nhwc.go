@@ -11,11 +11,14 @@ import (
 )
 
 // slideSteps are how many pixels are worked on at once: as many as are left, of the largest first. Of
-// few pixels, such as those at an edge, slideVecs vectors or what registers there are for are worked
-// on at once, so that additions need not wait for each other.
+// each, slideVecs vectors or what registers there are for are worked on at once, so that additions
+// need not wait for each other.
 var slideSteps = []int{8, 4, 2, 1}
 
 const slideVecs = 4
+
+// slideAccs is how many registers accumulate.
+func (t *target) slideAccs() int { return len(t.regs)/8*8 - 8 }
 
 // tap has the places of the fields of a tap.
 var tap abi.Tap
@@ -100,11 +103,12 @@ func (s *slide) vectors(block string, body func(*slide)) {
 	s.DECQ(s.left)
 	s.Label(block + "whole")
 	s.masked = false
-	if s.vecs = min(slideSteps[0]/s.pixels, slideVecs); s.vecs > 1 {
-		s.groups(block+"group", body)
-		s.vecs = 1
+	for s.vecs = min(s.slideAccs()/s.pixels, slideVecs); ; s.vecs = min(s.vecs-1, 2) {
+		s.groups(fmt.Sprint(block, "by", s.vecs), body)
+		if s.vecs == 1 {
+			break
+		}
 	}
-	s.groups(block+"vector", body)
 	full(block + "end")
 	s.label, s.masked = block+"last", true
 	body(s)
@@ -130,7 +134,7 @@ func (s *slide) groups(label string, body func(*slide)) {
 // accs are the accumulators: of a vector those of all pixels, then those of the next vector.
 func (s *slide) accs() []reg.VecPhysical      { return s.regs[:s.pixels*s.vecs] }
 func (s *slide) acc(i, v int) reg.VecPhysical { return s.regs[v*s.pixels+i] }
-func (s *slide) spare(i int) reg.VecPhysical  { return s.regs[slideSteps[0]+i] }
+func (s *slide) spare(i int) reg.VecPhysical  { return s.regs[s.slideAccs()+i] }
 func (s *slide) eachAcc(f func(i, v int)) {
 	for v := range s.vecs {
 		for i := range s.pixels {

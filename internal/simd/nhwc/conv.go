@@ -328,16 +328,11 @@ func (c *Conv) put(y, product []float32, first, last int) {
 
 // multiply multiplies n rows of a by panels from to to of packed, to rows of y.
 func (c *Conv) multiply(y []float32, ldy int, a []float32, lda int, packed, bias []float32, n, from, to int) {
-	tiles := isa.Ceil(n, c.tiles.Tallest(c.vecs))
 	for k0 := 0; ; {
 		k1 := min(k0+c.depth, c.Rows())
 		flags := c.flags(c.Add || k0 > 0, k1 == c.Rows())
 		for j := from; j < to; j += c.group {
-			for i := range tiles {
-				row := n * i / tiles
-				c.row(y[row*ldy:], ldy, isa.Behind(a, row*lda+k0), lda, isa.Behind(packed, k0*c.nr), c.nr*c.Rows(), bias,
-					n*(i+1)/tiles-row, k1-k0, j, min(j+c.group, to), flags)
-			}
+			c.panels.rows(y, ldy, isa.Behind(a, k0), lda, isa.Behind(packed, k0*c.nr), c.nr*c.Rows(), bias, n, k1-k0, j, min(j+c.group, to), flags)
 		}
 		if k0 = k1; k0 == c.Rows() {
 			return

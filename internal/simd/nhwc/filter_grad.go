@@ -135,12 +135,8 @@ func (t *gradTask) multiply(sums, x, dy, scratch []float32, first, last int, add
 		a, lda = t.flushed(a, scratch[len(scratch)-t.block*t.M:], last-first), t.M
 	}
 	c := t.chunk
-	tiles := isa.Ceil(t.m1-t.m0, c.tiles.Tallest(c.vecs))
-	at := c.tap*t.C + c.first
-	for i := range tiles {
-		m, end := t.m0+(t.m1-t.m0)*i/tiles, t.m0+(t.m1-t.m0)*(i+1)/tiles
-		c.product(sums[(t.group*t.M+m)*t.Rows()+at:], t.Rows(), a[m:], 1, lda, b, ldb, c.nr, nil, end-m, last-first, 0, c.count, flags)
-	}
+	at := (t.group*t.M+t.m0)*t.Rows() + c.tap*t.C + c.first
+	c.product(sums[at:], t.Rows(), a[t.m0:], 1, lda, b, ldb, c.nr, nil, t.m1-t.m0, last-first, 0, c.count, flags)
 }
 
 // flushed copies n rows of a group's dy without denormals.

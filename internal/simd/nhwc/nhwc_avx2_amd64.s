@@ -50,9 +50,9 @@ block8:
 
 block8whole:
 	CMPQ R9, $0x01
-	JLT  block8vectorend
+	JLT  block8by1end
 
-block8vector:
+block8by1:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
@@ -64,9 +64,9 @@ block8vector:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	TESTQ  DI, DI
-	JE     block8vectorsums
+	JE     block8by1sums
 
-block8vectortap:
+block8by1tap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	LEAQ        (R11)(AX*2), R12
@@ -85,11 +85,11 @@ block8vectortap:
 	VFMADD231PS (R13)(AX*1), Y8, Y7
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block8vectortap
+	JNE         block8by1tap
 
-block8vectorsums:
+block8by1sums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block8vectorbias
+	JE      block8by1bias
 	VMOVUPS (SI), Y8
 	VADDPS  Y8, Y0, Y0
 	VADDPS  Y8, Y1, Y1
@@ -100,9 +100,9 @@ block8vectorsums:
 	VADDPS  Y8, Y6, Y6
 	VADDPS  Y8, Y7, Y7
 
-block8vectorbias:
+block8by1bias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block8vectorrelu
+	JE           block8by1relu
 	VXORPS       Y8, Y8, Y8
 	VMAXPS       Y0, Y8, Y0
 	VMAXPS       Y1, Y8, Y1
@@ -113,7 +113,7 @@ block8vectorbias:
 	VMAXPS       Y6, Y8, Y6
 	VMAXPS       Y7, Y8, Y7
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block8vectorrelu6
+	JE           block8by1relu6
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
 	VADDPS       Y8, Y2, Y2
@@ -132,8 +132,8 @@ block8vectorbias:
 	VMINPS       Y6, Y8, Y6
 	VMINPS       Y7, Y8, Y7
 
-block8vectorrelu6:
-block8vectorrelu:
+block8by1relu6:
+block8by1relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Y0, (R8)
@@ -157,9 +157,9 @@ block8vectorrelu:
 	ADDQ    $0x00000020, SI
 	SUBQ    $0x01, R9
 	CMPQ    R9, $0x01
-	JGE     block8vector
+	JGE     block8by1
 
-block8vectorend:
+block8by1end:
 	CMPQ   last+16(FP), $0x08
 	JE     block8end
 	MOVQ   at+32(FP), R8
@@ -294,9 +294,9 @@ block4:
 
 block4whole:
 	CMPQ R9, $0x02
-	JLT  block4groupend
+	JLT  block4by2end
 
-block4group:
+block4by2:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
@@ -308,9 +308,9 @@ block4group:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	TESTQ  DI, DI
-	JE     block4groupsums
+	JE     block4by2sums
 
-block4grouptap:
+block4by2tap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	LEAQ        (R11)(AX*2), R12
@@ -328,11 +328,11 @@ block4grouptap:
 	VFMADD231PS 32(R12), Y8, Y7
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block4grouptap
+	JNE         block4by2tap
 
-block4groupsums:
+block4by2sums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block4groupbias
+	JE      block4by2bias
 	VMOVUPS (SI), Y8
 	VADDPS  Y8, Y0, Y0
 	VADDPS  Y8, Y1, Y1
@@ -344,9 +344,9 @@ block4groupsums:
 	VADDPS  Y8, Y6, Y6
 	VADDPS  Y8, Y7, Y7
 
-block4groupbias:
+block4by2bias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block4grouprelu
+	JE           block4by2relu
 	VXORPS       Y8, Y8, Y8
 	VMAXPS       Y0, Y8, Y0
 	VMAXPS       Y1, Y8, Y1
@@ -357,7 +357,7 @@ block4groupbias:
 	VMAXPS       Y6, Y8, Y6
 	VMAXPS       Y7, Y8, Y7
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block4grouprelu6
+	JE           block4by2relu6
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
 	VADDPS       Y8, Y2, Y2
@@ -376,8 +376,8 @@ block4groupbias:
 	VMINPS       Y6, Y8, Y6
 	VMINPS       Y7, Y8, Y7
 
-block4grouprelu6:
-block4grouprelu:
+block4by2relu6:
+block4by2relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Y0, (R8)
@@ -397,13 +397,13 @@ block4grouprelu:
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x02, R9
 	CMPQ    R9, $0x02
-	JGE     block4group
+	JGE     block4by2
 
-block4groupend:
+block4by2end:
 	CMPQ R9, $0x01
-	JLT  block4vectorend
+	JLT  block4by1end
 
-block4vector:
+block4by1:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
@@ -411,9 +411,9 @@ block4vector:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	TESTQ  DI, DI
-	JE     block4vectorsums
+	JE     block4by1sums
 
-block4vectortap:
+block4by1tap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	LEAQ        (R11)(AX*2), R12
@@ -426,27 +426,27 @@ block4vectortap:
 	VFMADD231PS (R12), Y8, Y3
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block4vectortap
+	JNE         block4by1tap
 
-block4vectorsums:
+block4by1sums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block4vectorbias
+	JE      block4by1bias
 	VMOVUPS (SI), Y8
 	VADDPS  Y8, Y0, Y0
 	VADDPS  Y8, Y1, Y1
 	VADDPS  Y8, Y2, Y2
 	VADDPS  Y8, Y3, Y3
 
-block4vectorbias:
+block4by1bias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block4vectorrelu
+	JE           block4by1relu
 	VXORPS       Y8, Y8, Y8
 	VMAXPS       Y0, Y8, Y0
 	VMAXPS       Y1, Y8, Y1
 	VMAXPS       Y2, Y8, Y2
 	VMAXPS       Y3, Y8, Y3
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block4vectorrelu6
+	JE           block4by1relu6
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
 	VADDPS       Y8, Y2, Y2
@@ -457,8 +457,8 @@ block4vectorbias:
 	VMINPS       Y2, Y8, Y2
 	VMINPS       Y3, Y8, Y3
 
-block4vectorrelu6:
-block4vectorrelu:
+block4by1relu6:
+block4by1relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Y0, (R8)
@@ -474,9 +474,9 @@ block4vectorrelu:
 	ADDQ    $0x00000020, SI
 	SUBQ    $0x01, R9
 	CMPQ    R9, $0x01
-	JGE     block4vector
+	JGE     block4by1
 
-block4vectorend:
+block4by1end:
 	CMPQ   last+16(FP), $0x08
 	JE     block4end
 	MOVQ   at+32(FP), R8
@@ -573,9 +573,9 @@ block2:
 
 block2whole:
 	CMPQ R9, $0x04
-	JLT  block2groupend
+	JLT  block2by4end
 
-block2group:
+block2by4:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
@@ -587,9 +587,9 @@ block2group:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	TESTQ  DI, DI
-	JE     block2groupsums
+	JE     block2by4sums
 
-block2grouptap:
+block2by4tap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	MOVQ        8(R8), R10
@@ -607,11 +607,11 @@ block2grouptap:
 	VFMADD231PS 96(R11)(AX*1), Y8, Y7
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block2grouptap
+	JNE         block2by4tap
 
-block2groupsums:
+block2by4sums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block2groupbias
+	JE      block2by4bias
 	VMOVUPS (SI), Y8
 	VADDPS  Y8, Y0, Y0
 	VADDPS  Y8, Y1, Y1
@@ -625,9 +625,9 @@ block2groupsums:
 	VADDPS  Y8, Y6, Y6
 	VADDPS  Y8, Y7, Y7
 
-block2groupbias:
+block2by4bias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block2grouprelu
+	JE           block2by4relu
 	VXORPS       Y8, Y8, Y8
 	VMAXPS       Y0, Y8, Y0
 	VMAXPS       Y1, Y8, Y1
@@ -638,7 +638,7 @@ block2groupbias:
 	VMAXPS       Y6, Y8, Y6
 	VMAXPS       Y7, Y8, Y7
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block2grouprelu6
+	JE           block2by4relu6
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
 	VADDPS       Y8, Y2, Y2
@@ -657,8 +657,8 @@ block2groupbias:
 	VMINPS       Y6, Y8, Y6
 	VMINPS       Y7, Y8, Y7
 
-block2grouprelu6:
-block2grouprelu:
+block2by4relu6:
+block2by4relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Y0, (R8)
@@ -676,21 +676,96 @@ block2grouprelu:
 	ADDQ    $0x00000080, SI
 	SUBQ    $0x04, R9
 	CMPQ    R9, $0x04
-	JGE     block2group
+	JGE     block2by4
 
-block2groupend:
+block2by4end:
+	CMPQ R9, $0x02
+	JLT  block2by2end
+
+block2by2:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	TESTQ  DI, DI
+	JE     block2by2sums
+
+block2by2tap:
+	MOVQ        (R8), R11
+	ADDQ        CX, R11
+	MOVQ        8(R8), R10
+	VMOVUPS     (DX)(R10*1), Y8
+	VFMADD231PS (R11), Y8, Y0
+	VFMADD231PS (R11)(AX*1), Y8, Y1
+	VMOVUPS     32(DX)(R10*1), Y8
+	VFMADD231PS 32(R11), Y8, Y2
+	VFMADD231PS 32(R11)(AX*1), Y8, Y3
+	ADDQ        $0x10, R8
+	DECQ        DI
+	JNE         block2by2tap
+
+block2by2sums:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      block2by2bias
+	VMOVUPS (SI), Y8
+	VADDPS  Y8, Y0, Y0
+	VADDPS  Y8, Y1, Y1
+	VMOVUPS 32(SI), Y8
+	VADDPS  Y8, Y2, Y2
+	VADDPS  Y8, Y3, Y3
+
+block2by2bias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block2by2relu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y3, Y8, Y3
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block2by2relu6
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y1, Y8, Y1
+	VMINPS       Y2, Y8, Y2
+	VMINPS       Y3, Y8, Y3
+
+block2by2relu6:
+block2by2relu:
+	MOVQ    ys+72(FP), R10
+	MOVQ    BX, R8
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y2, 32(R8)
+	ADDQ    R10, R8
+	VMOVUPS Y1, (R8)
+	VMOVUPS Y3, 32(R8)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x02, R9
+	CMPQ    R9, $0x02
+	JGE     block2by2
+
+block2by2end:
 	CMPQ R9, $0x01
-	JLT  block2vectorend
+	JLT  block2by1end
 
-block2vector:
+block2by1:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	TESTQ  DI, DI
-	JE     block2vectorsums
+	JE     block2by1sums
 
-block2vectortap:
+block2by1tap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	MOVQ        8(R8), R10
@@ -699,31 +774,31 @@ block2vectortap:
 	VFMADD231PS (R11)(AX*1), Y8, Y1
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block2vectortap
+	JNE         block2by1tap
 
-block2vectorsums:
+block2by1sums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block2vectorbias
+	JE      block2by1bias
 	VMOVUPS (SI), Y8
 	VADDPS  Y8, Y0, Y0
 	VADDPS  Y8, Y1, Y1
 
-block2vectorbias:
+block2by1bias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block2vectorrelu
+	JE           block2by1relu
 	VXORPS       Y8, Y8, Y8
 	VMAXPS       Y0, Y8, Y0
 	VMAXPS       Y1, Y8, Y1
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block2vectorrelu6
+	JE           block2by1relu6
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
 	VBROADCASTSS six<>+0(SB), Y8
 	VMINPS       Y0, Y8, Y0
 	VMINPS       Y1, Y8, Y1
 
-block2vectorrelu6:
-block2vectorrelu:
+block2by1relu6:
+block2by1relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Y0, (R8)
@@ -735,9 +810,9 @@ block2vectorrelu:
 	ADDQ    $0x00000020, SI
 	SUBQ    $0x01, R9
 	CMPQ    R9, $0x01
-	JGE     block2vector
+	JGE     block2by1
 
-block2vectorend:
+block2by1end:
 	CMPQ   last+16(FP), $0x08
 	JE     block2end
 	MOVQ   at+32(FP), R8
@@ -814,9 +889,9 @@ block1:
 
 block1whole:
 	CMPQ R9, $0x04
-	JLT  block1groupend
+	JLT  block1by4end
 
-block1group:
+block1by4:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
@@ -824,9 +899,9 @@ block1group:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	TESTQ  DI, DI
-	JE     block1groupsums
+	JE     block1by4sums
 
-block1grouptap:
+block1by4tap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	MOVQ        8(R8), R10
@@ -840,11 +915,11 @@ block1grouptap:
 	VFMADD231PS 96(R11), Y8, Y3
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block1grouptap
+	JNE         block1by4tap
 
-block1groupsums:
+block1by4sums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block1groupbias
+	JE      block1by4bias
 	VMOVUPS (SI), Y8
 	VADDPS  Y8, Y0, Y0
 	VMOVUPS 32(SI), Y8
@@ -854,16 +929,16 @@ block1groupsums:
 	VMOVUPS 96(SI), Y8
 	VADDPS  Y8, Y3, Y3
 
-block1groupbias:
+block1by4bias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block1grouprelu
+	JE           block1by4relu
 	VXORPS       Y8, Y8, Y8
 	VMAXPS       Y0, Y8, Y0
 	VMAXPS       Y1, Y8, Y1
 	VMAXPS       Y2, Y8, Y2
 	VMAXPS       Y3, Y8, Y3
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block1grouprelu6
+	JE           block1by4relu6
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
 	VADDPS       Y8, Y2, Y2
@@ -874,8 +949,8 @@ block1groupbias:
 	VMINPS       Y2, Y8, Y2
 	VMINPS       Y3, Y8, Y3
 
-block1grouprelu6:
-block1grouprelu:
+block1by4relu6:
+block1by4relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Y0, (R8)
@@ -888,20 +963,80 @@ block1grouprelu:
 	ADDQ    $0x00000080, SI
 	SUBQ    $0x04, R9
 	CMPQ    R9, $0x04
-	JGE     block1group
+	JGE     block1by4
 
-block1groupend:
+block1by4end:
+	CMPQ R9, $0x02
+	JLT  block1by2end
+
+block1by2:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	TESTQ  DI, DI
+	JE     block1by2sums
+
+block1by2tap:
+	MOVQ        (R8), R11
+	ADDQ        CX, R11
+	MOVQ        8(R8), R10
+	VMOVUPS     (DX)(R10*1), Y8
+	VFMADD231PS (R11), Y8, Y0
+	VMOVUPS     32(DX)(R10*1), Y8
+	VFMADD231PS 32(R11), Y8, Y1
+	ADDQ        $0x10, R8
+	DECQ        DI
+	JNE         block1by2tap
+
+block1by2sums:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      block1by2bias
+	VMOVUPS (SI), Y8
+	VADDPS  Y8, Y0, Y0
+	VMOVUPS 32(SI), Y8
+	VADDPS  Y8, Y1, Y1
+
+block1by2bias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block1by2relu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y8, Y1
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block1by2relu6
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y1, Y8, Y1
+
+block1by2relu6:
+block1by2relu:
+	MOVQ    ys+72(FP), R10
+	MOVQ    BX, R8
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, 32(R8)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x02, R9
+	CMPQ    R9, $0x02
+	JGE     block1by2
+
+block1by2end:
 	CMPQ R9, $0x01
-	JLT  block1vectorend
+	JLT  block1by1end
 
-block1vector:
+block1by1:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
 	TESTQ  DI, DI
-	JE     block1vectorsums
+	JE     block1by1sums
 
-block1vectortap:
+block1by1tap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	MOVQ        8(R8), R10
@@ -909,27 +1044,27 @@ block1vectortap:
 	VFMADD231PS (R11), Y8, Y0
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block1vectortap
+	JNE         block1by1tap
 
-block1vectorsums:
+block1by1sums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block1vectorbias
+	JE      block1by1bias
 	VMOVUPS (SI), Y8
 	VADDPS  Y8, Y0, Y0
 
-block1vectorbias:
+block1by1bias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block1vectorrelu
+	JE           block1by1relu
 	VXORPS       Y8, Y8, Y8
 	VMAXPS       Y0, Y8, Y0
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block1vectorrelu6
+	JE           block1by1relu6
 	VADDPS       Y8, Y0, Y0
 	VBROADCASTSS six<>+0(SB), Y8
 	VMINPS       Y0, Y8, Y0
 
-block1vectorrelu6:
-block1vectorrelu:
+block1by1relu6:
+block1by1relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Y0, (R8)
@@ -939,9 +1074,9 @@ block1vectorrelu:
 	ADDQ    $0x00000020, SI
 	SUBQ    $0x01, R9
 	CMPQ    R9, $0x01
-	JGE     block1vector
+	JGE     block1by1
 
-block1vectorend:
+block1by1end:
 	CMPQ   last+16(FP), $0x08
 	JE     block1end
 	MOVQ   at+32(FP), R8
@@ -1027,9 +1162,9 @@ block8:
 
 block8whole:
 	CMPQ R9, $0x01
-	JLT  block8vectorend
+	JLT  block8by1end
 
-block8vector:
+block8by1:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
@@ -1041,7 +1176,7 @@ block8vector:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-block8vectortap:
+block8by1tap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
 	LEAQ         (R10)(AX*2), R11
@@ -1066,7 +1201,7 @@ block8vectortap:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block8vectortap
+	JNE          block8by1tap
 	VBROADCASTSS count+88(FP), Y8
 	VDIVPS       Y8, Y0, Y0
 	VDIVPS       Y8, Y1, Y1
@@ -1099,9 +1234,9 @@ block8vectortap:
 	ADDQ         $0x00000020, SI
 	SUBQ         $0x01, R9
 	CMPQ         R9, $0x01
-	JGE          block8vector
+	JGE          block8by1
 
-block8vectorend:
+block8by1end:
 	CMPQ   last+16(FP), $0x08
 	JE     block8end
 	MOVQ   at+32(FP), R8
@@ -1193,9 +1328,9 @@ block4:
 
 block4whole:
 	CMPQ R9, $0x02
-	JLT  block4groupend
+	JLT  block4by2end
 
-block4group:
+block4by2:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
@@ -1207,7 +1342,7 @@ block4group:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-block4grouptap:
+block4by2tap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
 	LEAQ         (R10)(AX*2), R11
@@ -1230,7 +1365,7 @@ block4grouptap:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block4grouptap
+	JNE          block4by2tap
 	VBROADCASTSS count+88(FP), Y8
 	VDIVPS       Y8, Y0, Y0
 	VDIVPS       Y8, Y1, Y1
@@ -1259,13 +1394,13 @@ block4grouptap:
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x02, R9
 	CMPQ         R9, $0x02
-	JGE          block4group
+	JGE          block4by2
 
-block4groupend:
+block4by2end:
 	CMPQ R9, $0x01
-	JLT  block4vectorend
+	JLT  block4by1end
 
-block4vector:
+block4by1:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
@@ -1273,7 +1408,7 @@ block4vector:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-block4vectortap:
+block4by1tap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
 	LEAQ         (R10)(AX*2), R11
@@ -1288,7 +1423,7 @@ block4vectortap:
 	VADDPS       Y8, Y3, Y3
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block4vectortap
+	JNE          block4by1tap
 	VBROADCASTSS count+88(FP), Y8
 	VDIVPS       Y8, Y0, Y0
 	VDIVPS       Y8, Y1, Y1
@@ -1309,9 +1444,9 @@ block4vectortap:
 	ADDQ         $0x00000020, SI
 	SUBQ         $0x01, R9
 	CMPQ         R9, $0x01
-	JGE          block4vector
+	JGE          block4by1
 
-block4vectorend:
+block4by1end:
 	CMPQ   last+16(FP), $0x08
 	JE     block4end
 	MOVQ   at+32(FP), R8
@@ -1377,9 +1512,9 @@ block2:
 
 block2whole:
 	CMPQ R9, $0x04
-	JLT  block2groupend
+	JLT  block2by4end
 
-block2group:
+block2by4:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
@@ -1391,7 +1526,7 @@ block2group:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-block2grouptap:
+block2by4tap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
 	VMOVUPS      (R10), Y8
@@ -1412,7 +1547,7 @@ block2grouptap:
 	VADDPS       Y8, Y7, Y7
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block2grouptap
+	JNE          block2by4tap
 	VBROADCASTSS count+88(FP), Y8
 	VDIVPS       Y8, Y0, Y0
 	VDIVPS       Y8, Y1, Y1
@@ -1439,19 +1574,65 @@ block2grouptap:
 	ADDQ         $0x00000080, SI
 	SUBQ         $0x04, R9
 	CMPQ         R9, $0x04
-	JGE          block2group
+	JGE          block2by4
 
-block2groupend:
+block2by4end:
+	CMPQ R9, $0x02
+	JLT  block2by2end
+
+block2by2:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+block2by2tap:
+	MOVQ         (R8), R10
+	ADDQ         CX, R10
+	VMOVUPS      (R10), Y8
+	VADDPS       Y8, Y0, Y0
+	VMOVUPS      (R10)(AX*1), Y8
+	VADDPS       Y8, Y1, Y1
+	VMOVUPS      32(R10), Y8
+	VADDPS       Y8, Y2, Y2
+	VMOVUPS      32(R10)(AX*1), Y8
+	VADDPS       Y8, Y3, Y3
+	ADDQ         $0x10, R8
+	DECQ         DI
+	JNE          block2by2tap
+	VBROADCASTSS count+88(FP), Y8
+	VDIVPS       Y8, Y0, Y0
+	VDIVPS       Y8, Y1, Y1
+	VDIVPS       Y8, Y2, Y2
+	VDIVPS       Y8, Y3, Y3
+	MOVQ         ys+72(FP), DI
+	MOVQ         BX, R8
+	VMOVUPS      Y0, (R8)
+	VMOVUPS      Y2, 32(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y1, (R8)
+	VMOVUPS      Y3, 32(R8)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x02, R9
+	CMPQ         R9, $0x02
+	JGE          block2by2
+
+block2by2end:
 	CMPQ R9, $0x01
-	JLT  block2vectorend
+	JLT  block2by1end
 
-block2vector:
+block2by1:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-block2vectortap:
+block2by1tap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
 	VMOVUPS      (R10), Y8
@@ -1460,7 +1641,7 @@ block2vectortap:
 	VADDPS       Y8, Y1, Y1
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block2vectortap
+	JNE          block2by1tap
 	VBROADCASTSS count+88(FP), Y8
 	VDIVPS       Y8, Y0, Y0
 	VDIVPS       Y8, Y1, Y1
@@ -1475,9 +1656,9 @@ block2vectortap:
 	ADDQ         $0x00000020, SI
 	SUBQ         $0x01, R9
 	CMPQ         R9, $0x01
-	JGE          block2vector
+	JGE          block2by1
 
-block2vectorend:
+block2by1end:
 	CMPQ   last+16(FP), $0x08
 	JE     block2end
 	MOVQ   at+32(FP), R8
@@ -1529,9 +1710,9 @@ block1:
 
 block1whole:
 	CMPQ R9, $0x04
-	JLT  block1groupend
+	JLT  block1by4end
 
-block1group:
+block1by4:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
@@ -1539,7 +1720,7 @@ block1group:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-block1grouptap:
+block1by4tap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
 	VMOVUPS      (R10), Y8
@@ -1552,7 +1733,7 @@ block1grouptap:
 	VADDPS       Y8, Y3, Y3
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block1grouptap
+	JNE          block1by4tap
 	VBROADCASTSS count+88(FP), Y8
 	VDIVPS       Y8, Y0, Y0
 	VDIVPS       Y8, Y1, Y1
@@ -1570,25 +1751,60 @@ block1grouptap:
 	ADDQ         $0x00000080, SI
 	SUBQ         $0x04, R9
 	CMPQ         R9, $0x04
-	JGE          block1group
+	JGE          block1by4
 
-block1groupend:
+block1by4end:
+	CMPQ R9, $0x02
+	JLT  block1by2end
+
+block1by2:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+block1by2tap:
+	MOVQ         (R8), R10
+	ADDQ         CX, R10
+	VMOVUPS      (R10), Y8
+	VADDPS       Y8, Y0, Y0
+	VMOVUPS      32(R10), Y8
+	VADDPS       Y8, Y1, Y1
+	ADDQ         $0x10, R8
+	DECQ         DI
+	JNE          block1by2tap
+	VBROADCASTSS count+88(FP), Y8
+	VDIVPS       Y8, Y0, Y0
+	VDIVPS       Y8, Y1, Y1
+	MOVQ         ys+72(FP), DI
+	MOVQ         BX, R8
+	VMOVUPS      Y0, (R8)
+	VMOVUPS      Y1, 32(R8)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x02, R9
+	CMPQ         R9, $0x02
+	JGE          block1by2
+
+block1by2end:
 	CMPQ R9, $0x01
-	JLT  block1vectorend
+	JLT  block1by1end
 
-block1vector:
+block1by1:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Y0, Y0, Y0
 
-block1vectortap:
+block1by1tap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
 	VMOVUPS      (R10), Y8
 	VADDPS       Y8, Y0, Y0
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block1vectortap
+	JNE          block1by1tap
 	VBROADCASTSS count+88(FP), Y8
 	VDIVPS       Y8, Y0, Y0
 	MOVQ         ys+72(FP), DI
@@ -1600,9 +1816,9 @@ block1vectortap:
 	ADDQ         $0x00000020, SI
 	SUBQ         $0x01, R9
 	CMPQ         R9, $0x01
-	JGE          block1vector
+	JGE          block1by1
 
-block1vectorend:
+block1by1end:
 	CMPQ   last+16(FP), $0x08
 	JE     block1end
 	MOVQ   at+32(FP), R8
@@ -1662,9 +1878,9 @@ block8:
 
 block8whole:
 	CMPQ R9, $0x01
-	JLT  block8vectorend
+	JLT  block8by1end
 
-block8vector:
+block8by1:
 	MOVQ    at+32(FP), R8
 	MOVQ    taps+24(FP), DI
 	MOVQ    (R8), R10
@@ -1682,7 +1898,7 @@ block8vector:
 	VMOVUPS (R12), Y6
 	VMOVUPS (R12)(AX*1), Y7
 
-block8vectortap:
+block8by1tap:
 	MOVQ      (R8), R10
 	ADDQ      CX, R10
 	LEAQ      (R10)(AX*2), R11
@@ -1731,7 +1947,7 @@ block8vectortap:
 	VBLENDVPS Y9, Y8, Y7, Y7
 	ADDQ      $0x10, R8
 	DECQ      DI
-	JNE       block8vectortap
+	JNE       block8by1tap
 	MOVQ      ys+72(FP), DI
 	MOVQ      BX, R8
 	VMOVUPS   Y0, (R8)
@@ -1755,9 +1971,9 @@ block8vectortap:
 	ADDQ      $0x00000020, SI
 	SUBQ      $0x01, R9
 	CMPQ      R9, $0x01
-	JGE       block8vector
+	JGE       block8by1
 
-block8vectorend:
+block8by1end:
 	CMPQ       last+16(FP), $0x08
 	JE         block8end
 	MOVQ       at+32(FP), R8
@@ -1870,9 +2086,9 @@ block4:
 
 block4whole:
 	CMPQ R9, $0x02
-	JLT  block4groupend
+	JLT  block4by2end
 
-block4group:
+block4by2:
 	MOVQ    at+32(FP), R8
 	MOVQ    taps+24(FP), DI
 	MOVQ    (R8), R10
@@ -1888,7 +2104,7 @@ block4group:
 	VMOVUPS 32(R10)(AX*2), Y6
 	VMOVUPS 32(R11), Y7
 
-block4grouptap:
+block4by2tap:
 	MOVQ      (R8), R10
 	ADDQ      CX, R10
 	LEAQ      (R10)(AX*2), R11
@@ -1935,7 +2151,7 @@ block4grouptap:
 	VBLENDVPS Y9, Y8, Y7, Y7
 	ADDQ      $0x10, R8
 	DECQ      DI
-	JNE       block4grouptap
+	JNE       block4by2tap
 	MOVQ      ys+72(FP), DI
 	MOVQ      BX, R8
 	VMOVUPS   Y0, (R8)
@@ -1955,13 +2171,13 @@ block4grouptap:
 	ADDQ      $0x00000040, SI
 	SUBQ      $0x02, R9
 	CMPQ      R9, $0x02
-	JGE       block4group
+	JGE       block4by2
 
-block4groupend:
+block4by2end:
 	CMPQ R9, $0x01
-	JLT  block4vectorend
+	JLT  block4by1end
 
-block4vector:
+block4by1:
 	MOVQ    at+32(FP), R8
 	MOVQ    taps+24(FP), DI
 	MOVQ    (R8), R10
@@ -1973,7 +2189,7 @@ block4vector:
 	VMOVUPS (R10)(AX*2), Y2
 	VMOVUPS (R11), Y3
 
-block4vectortap:
+block4by1tap:
 	MOVQ      (R8), R10
 	ADDQ      CX, R10
 	LEAQ      (R10)(AX*2), R11
@@ -2000,7 +2216,7 @@ block4vectortap:
 	VBLENDVPS Y9, Y8, Y3, Y3
 	ADDQ      $0x10, R8
 	DECQ      DI
-	JNE       block4vectortap
+	JNE       block4by1tap
 	MOVQ      ys+72(FP), DI
 	MOVQ      BX, R8
 	VMOVUPS   Y0, (R8)
@@ -2016,9 +2232,9 @@ block4vectortap:
 	ADDQ      $0x00000020, SI
 	SUBQ      $0x01, R9
 	CMPQ      R9, $0x01
-	JGE       block4vector
+	JGE       block4by1
 
-block4vectorend:
+block4by1end:
 	CMPQ       last+16(FP), $0x08
 	JE         block4end
 	MOVQ       at+32(FP), R8
@@ -2095,9 +2311,9 @@ block2:
 
 block2whole:
 	CMPQ R9, $0x04
-	JLT  block2groupend
+	JLT  block2by4end
 
-block2group:
+block2by4:
 	MOVQ    at+32(FP), R8
 	MOVQ    taps+24(FP), DI
 	MOVQ    (R8), R10
@@ -2111,7 +2327,7 @@ block2group:
 	VMOVUPS 96(R10), Y6
 	VMOVUPS 96(R10)(AX*1), Y7
 
-block2grouptap:
+block2by4tap:
 	MOVQ      (R8), R10
 	ADDQ      CX, R10
 	VMOVUPS   (R10), Y8
@@ -2156,7 +2372,7 @@ block2grouptap:
 	VBLENDVPS Y9, Y8, Y7, Y7
 	ADDQ      $0x10, R8
 	DECQ      DI
-	JNE       block2grouptap
+	JNE       block2by4tap
 	MOVQ      ys+72(FP), DI
 	MOVQ      BX, R8
 	VMOVUPS   Y0, (R8)
@@ -2174,13 +2390,68 @@ block2grouptap:
 	ADDQ      $0x00000080, SI
 	SUBQ      $0x04, R9
 	CMPQ      R9, $0x04
-	JGE       block2group
+	JGE       block2by4
 
-block2groupend:
+block2by4end:
+	CMPQ R9, $0x02
+	JLT  block2by2end
+
+block2by2:
+	MOVQ    at+32(FP), R8
+	MOVQ    taps+24(FP), DI
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	VMOVUPS (R10), Y0
+	VMOVUPS (R10)(AX*1), Y1
+	VMOVUPS 32(R10), Y2
+	VMOVUPS 32(R10)(AX*1), Y3
+
+block2by2tap:
+	MOVQ      (R8), R10
+	ADDQ      CX, R10
+	VMOVUPS   (R10), Y8
+	VCMPPS    $0x16, Y0, Y8, Y9
+	VCMPPS    $0x07, Y0, Y0, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y0, Y0
+	VMOVUPS   (R10)(AX*1), Y8
+	VCMPPS    $0x16, Y1, Y8, Y9
+	VCMPPS    $0x07, Y1, Y1, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y1, Y1
+	VMOVUPS   32(R10), Y8
+	VCMPPS    $0x16, Y2, Y8, Y9
+	VCMPPS    $0x07, Y2, Y2, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y2, Y2
+	VMOVUPS   32(R10)(AX*1), Y8
+	VCMPPS    $0x16, Y3, Y8, Y9
+	VCMPPS    $0x07, Y3, Y3, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y3, Y3
+	ADDQ      $0x10, R8
+	DECQ      DI
+	JNE       block2by2tap
+	MOVQ      ys+72(FP), DI
+	MOVQ      BX, R8
+	VMOVUPS   Y0, (R8)
+	VMOVUPS   Y2, 32(R8)
+	ADDQ      DI, R8
+	VMOVUPS   Y1, (R8)
+	VMOVUPS   Y3, 32(R8)
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000040, DX
+	ADDQ      $0x00000040, BX
+	ADDQ      $0x00000040, SI
+	SUBQ      $0x02, R9
+	CMPQ      R9, $0x02
+	JGE       block2by2
+
+block2by2end:
 	CMPQ R9, $0x01
-	JLT  block2vectorend
+	JLT  block2by1end
 
-block2vector:
+block2by1:
 	MOVQ    at+32(FP), R8
 	MOVQ    taps+24(FP), DI
 	MOVQ    (R8), R10
@@ -2188,7 +2459,7 @@ block2vector:
 	VMOVUPS (R10), Y0
 	VMOVUPS (R10)(AX*1), Y1
 
-block2vectortap:
+block2by1tap:
 	MOVQ      (R8), R10
 	ADDQ      CX, R10
 	VMOVUPS   (R10), Y8
@@ -2203,7 +2474,7 @@ block2vectortap:
 	VBLENDVPS Y9, Y8, Y1, Y1
 	ADDQ      $0x10, R8
 	DECQ      DI
-	JNE       block2vectortap
+	JNE       block2by1tap
 	MOVQ      ys+72(FP), DI
 	MOVQ      BX, R8
 	VMOVUPS   Y0, (R8)
@@ -2215,9 +2486,9 @@ block2vectortap:
 	ADDQ      $0x00000020, SI
 	SUBQ      $0x01, R9
 	CMPQ      R9, $0x01
-	JGE       block2vector
+	JGE       block2by1
 
-block2vectorend:
+block2by1end:
 	CMPQ       last+16(FP), $0x08
 	JE         block2end
 	MOVQ       at+32(FP), R8
@@ -2274,9 +2545,9 @@ block1:
 
 block1whole:
 	CMPQ R9, $0x04
-	JLT  block1groupend
+	JLT  block1by4end
 
-block1group:
+block1by4:
 	MOVQ    at+32(FP), R8
 	MOVQ    taps+24(FP), DI
 	MOVQ    (R8), R10
@@ -2286,7 +2557,7 @@ block1group:
 	VMOVUPS 64(R10), Y2
 	VMOVUPS 96(R10), Y3
 
-block1grouptap:
+block1by4tap:
 	MOVQ      (R8), R10
 	ADDQ      CX, R10
 	VMOVUPS   (R10), Y8
@@ -2311,7 +2582,7 @@ block1grouptap:
 	VBLENDVPS Y9, Y8, Y3, Y3
 	ADDQ      $0x10, R8
 	DECQ      DI
-	JNE       block1grouptap
+	JNE       block1by4tap
 	MOVQ      ys+72(FP), DI
 	MOVQ      BX, R8
 	VMOVUPS   Y0, (R8)
@@ -2324,20 +2595,60 @@ block1grouptap:
 	ADDQ      $0x00000080, SI
 	SUBQ      $0x04, R9
 	CMPQ      R9, $0x04
-	JGE       block1group
+	JGE       block1by4
 
-block1groupend:
+block1by4end:
+	CMPQ R9, $0x02
+	JLT  block1by2end
+
+block1by2:
+	MOVQ    at+32(FP), R8
+	MOVQ    taps+24(FP), DI
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	VMOVUPS (R10), Y0
+	VMOVUPS 32(R10), Y1
+
+block1by2tap:
+	MOVQ      (R8), R10
+	ADDQ      CX, R10
+	VMOVUPS   (R10), Y8
+	VCMPPS    $0x16, Y0, Y8, Y9
+	VCMPPS    $0x07, Y0, Y0, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y0, Y0
+	VMOVUPS   32(R10), Y8
+	VCMPPS    $0x16, Y1, Y8, Y9
+	VCMPPS    $0x07, Y1, Y1, Y10
+	VANDPS    Y10, Y9, Y9
+	VBLENDVPS Y9, Y8, Y1, Y1
+	ADDQ      $0x10, R8
+	DECQ      DI
+	JNE       block1by2tap
+	MOVQ      ys+72(FP), DI
+	MOVQ      BX, R8
+	VMOVUPS   Y0, (R8)
+	VMOVUPS   Y1, 32(R8)
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000040, DX
+	ADDQ      $0x00000040, BX
+	ADDQ      $0x00000040, SI
+	SUBQ      $0x02, R9
+	CMPQ      R9, $0x02
+	JGE       block1by2
+
+block1by2end:
 	CMPQ R9, $0x01
-	JLT  block1vectorend
+	JLT  block1by1end
 
-block1vector:
+block1by1:
 	MOVQ    at+32(FP), R8
 	MOVQ    taps+24(FP), DI
 	MOVQ    (R8), R10
 	ADDQ    CX, R10
 	VMOVUPS (R10), Y0
 
-block1vectortap:
+block1by1tap:
 	MOVQ      (R8), R10
 	ADDQ      CX, R10
 	VMOVUPS   (R10), Y8
@@ -2347,7 +2658,7 @@ block1vectortap:
 	VBLENDVPS Y9, Y8, Y0, Y0
 	ADDQ      $0x10, R8
 	DECQ      DI
-	JNE       block1vectortap
+	JNE       block1by1tap
 	MOVQ      ys+72(FP), DI
 	MOVQ      BX, R8
 	VMOVUPS   Y0, (R8)
@@ -2357,9 +2668,9 @@ block1vectortap:
 	ADDQ      $0x00000020, SI
 	SUBQ      $0x01, R9
 	CMPQ      R9, $0x01
-	JGE       block1vector
+	JGE       block1by1
 
-block1vectorend:
+block1by1end:
 	CMPQ       last+16(FP), $0x08
 	JE         block1end
 	MOVQ       at+32(FP), R8
@@ -5815,7 +6126,7 @@ TEXT ·stem1x1AVX2(SB), NOSPLIT, $0-108
 	CMPQ    AX, $0x08
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), AX
 	MOVQ   CX, DI
 	VXORPS Y0, Y0, Y0
@@ -5873,7 +6184,7 @@ fullrelu:
 	ADDQ    $+32, BX
 	ADDQ    $+32, SI
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -5881,7 +6192,7 @@ partial:
 	NEGQ    AX
 	VMOVUPS (DI)(AX*4), Y15
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), AX
 	MOVQ   CX, DI
 	VXORPS Y0, Y0, Y0
@@ -5939,7 +6250,7 @@ maskedrelu:
 	ADDQ       $+32, BX
 	ADDQ       $+32, SI
 	DECQ       n+0(FP)
-	JNE        masked
+	JNE        masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -5961,7 +6272,7 @@ TEXT ·stem2x1AVX2(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x08
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -6033,7 +6344,7 @@ fullrelu:
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -6041,7 +6352,7 @@ partial:
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -6113,7 +6424,7 @@ maskedrelu:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	DECQ       n+0(FP)
-	JNE        masked
+	JNE        masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -6135,7 +6446,7 @@ TEXT ·stem3x1AVX2(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x08
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -6221,7 +6532,7 @@ fullrelu:
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -6229,7 +6540,7 @@ partial:
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -6315,7 +6626,7 @@ maskedrelu:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	DECQ       n+0(FP)
-	JNE        masked
+	JNE        masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -6337,7 +6648,7 @@ TEXT ·stem4x1AVX2(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x08
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -6439,7 +6750,7 @@ fullrelu:
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -6447,7 +6758,7 @@ partial:
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -6549,7 +6860,7 @@ maskedrelu:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	DECQ       n+0(FP)
-	JNE        masked
+	JNE        masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -6571,7 +6882,7 @@ TEXT ·stem5x1AVX2(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x08
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -6687,7 +6998,7 @@ fullrelu:
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -6695,7 +7006,7 @@ partial:
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -6811,7 +7122,7 @@ maskedrelu:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	DECQ       n+0(FP)
-	JNE        masked
+	JNE        masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -6833,7 +7144,7 @@ TEXT ·stem6x1AVX2(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x08
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -6963,7 +7274,7 @@ fullrelu:
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -6971,7 +7282,7 @@ partial:
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -7101,7 +7412,7 @@ maskedrelu:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	DECQ       n+0(FP)
-	JNE        masked
+	JNE        masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -7123,7 +7434,7 @@ TEXT ·stem1x2AVX2(SB), NOSPLIT, $0-108
 	CMPQ    AX, $0x08
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), AX
 	MOVQ   CX, DI
 	VXORPS Y0, Y0, Y0
@@ -7193,7 +7504,7 @@ fullrelu:
 	ADDQ    $+64, BX
 	ADDQ    $+64, SI
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -7201,7 +7512,7 @@ partial:
 	NEGQ    AX
 	VMOVUPS (DI)(AX*4), Y15
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), AX
 	MOVQ   CX, DI
 	VXORPS Y0, Y0, Y0
@@ -7271,7 +7582,7 @@ maskedrelu:
 	ADDQ       $+64, BX
 	ADDQ       $+64, SI
 	DECQ       n+0(FP)
-	JNE        masked
+	JNE        masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -7293,7 +7604,7 @@ TEXT ·stem2x2AVX2(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x08
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -7387,7 +7698,7 @@ fullrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -7395,7 +7706,7 @@ partial:
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -7489,7 +7800,7 @@ maskedrelu:
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
 	DECQ       n+0(FP)
-	JNE        masked
+	JNE        masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -7511,7 +7822,7 @@ TEXT ·stem3x2AVX2(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x08
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -7629,7 +7940,7 @@ fullrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -7637,7 +7948,7 @@ partial:
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -7755,7 +8066,7 @@ maskedrelu:
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
 	DECQ       n+0(FP)
-	JNE        masked
+	JNE        masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -7777,7 +8088,7 @@ TEXT ·stem4x2AVX2(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x08
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -7921,7 +8232,7 @@ fullrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -7929,7 +8240,7 @@ partial:
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -8073,7 +8384,7 @@ maskedrelu:
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
 	DECQ       n+0(FP)
-	JNE        masked
+	JNE        masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -8095,7 +8406,7 @@ TEXT ·stem5x2AVX2(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x08
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -8263,7 +8574,7 @@ fullrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -8271,7 +8582,7 @@ partial:
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -8439,7 +8750,7 @@ maskedrelu:
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
 	DECQ       n+0(FP)
-	JNE        masked
+	JNE        masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -8461,7 +8772,7 @@ TEXT ·stem6x2AVX2(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x08
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -8653,7 +8964,7 @@ fullrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -8661,7 +8972,7 @@ partial:
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
@@ -8853,7 +9164,7 @@ maskedrelu:
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
 	DECQ       n+0(FP)
-	JNE        masked
+	JNE        masked_panel
 
 done:
 	LDMXCSR csr+104(FP)

@@ -31,10 +31,406 @@ block8:
 	DECQ R9
 
 block8whole:
-	CMPQ R9, $0x01
-	JLT  block8vectorend
+	CMPQ R9, $0x03
+	JLT  block8by3end
 
-block8vector:
+block8by3:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+	TESTQ  DI, DI
+	JE     block8by3sums
+
+block8by3tap:
+	MOVQ        (R8), R11
+	ADDQ        CX, R11
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	LEAQ        (R12)(AX*2), R13
+	ADDQ        AX, R13
+	MOVQ        8(R8), R10
+	VMOVUPS     (DX)(R10*1), Z24
+	VFMADD231PS (R11), Z24, Z0
+	VFMADD231PS (R11)(AX*1), Z24, Z1
+	VFMADD231PS (R11)(AX*2), Z24, Z2
+	VFMADD231PS (R12), Z24, Z3
+	VFMADD231PS (R12)(AX*1), Z24, Z4
+	VFMADD231PS (R12)(AX*2), Z24, Z5
+	VFMADD231PS (R13), Z24, Z6
+	VFMADD231PS (R13)(AX*1), Z24, Z7
+	VMOVUPS     64(DX)(R10*1), Z24
+	VFMADD231PS 64(R11), Z24, Z8
+	VFMADD231PS 64(R11)(AX*1), Z24, Z9
+	VFMADD231PS 64(R11)(AX*2), Z24, Z10
+	VFMADD231PS 64(R12), Z24, Z11
+	VFMADD231PS 64(R12)(AX*1), Z24, Z12
+	VFMADD231PS 64(R12)(AX*2), Z24, Z13
+	VFMADD231PS 64(R13), Z24, Z14
+	VFMADD231PS 64(R13)(AX*1), Z24, Z15
+	VMOVUPS     128(DX)(R10*1), Z24
+	VFMADD231PS 128(R11), Z24, Z16
+	VFMADD231PS 128(R11)(AX*1), Z24, Z17
+	VFMADD231PS 128(R11)(AX*2), Z24, Z18
+	VFMADD231PS 128(R12), Z24, Z19
+	VFMADD231PS 128(R12)(AX*1), Z24, Z20
+	VFMADD231PS 128(R12)(AX*2), Z24, Z21
+	VFMADD231PS 128(R13), Z24, Z22
+	VFMADD231PS 128(R13)(AX*1), Z24, Z23
+	ADDQ        $0x10, R8
+	DECQ        DI
+	JNE         block8by3tap
+
+block8by3sums:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      block8by3bias
+	VMOVUPS (SI), Z24
+	VADDPS  Z24, Z0, Z0
+	VADDPS  Z24, Z1, Z1
+	VADDPS  Z24, Z2, Z2
+	VADDPS  Z24, Z3, Z3
+	VADDPS  Z24, Z4, Z4
+	VADDPS  Z24, Z5, Z5
+	VADDPS  Z24, Z6, Z6
+	VADDPS  Z24, Z7, Z7
+	VMOVUPS 64(SI), Z24
+	VADDPS  Z24, Z8, Z8
+	VADDPS  Z24, Z9, Z9
+	VADDPS  Z24, Z10, Z10
+	VADDPS  Z24, Z11, Z11
+	VADDPS  Z24, Z12, Z12
+	VADDPS  Z24, Z13, Z13
+	VADDPS  Z24, Z14, Z14
+	VADDPS  Z24, Z15, Z15
+	VMOVUPS 128(SI), Z24
+	VADDPS  Z24, Z16, Z16
+	VADDPS  Z24, Z17, Z17
+	VADDPS  Z24, Z18, Z18
+	VADDPS  Z24, Z19, Z19
+	VADDPS  Z24, Z20, Z20
+	VADDPS  Z24, Z21, Z21
+	VADDPS  Z24, Z22, Z22
+	VADDPS  Z24, Z23, Z23
+
+block8by3bias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block8by3relu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z21, Z24, Z21
+	VMAXPS       Z22, Z24, Z22
+	VMAXPS       Z23, Z24, Z23
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block8by3relu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+	VADDPS       Z24, Z22, Z22
+	VADDPS       Z24, Z23, Z23
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+	VMINPS       Z20, Z24, Z20
+	VMINPS       Z21, Z24, Z21
+	VMINPS       Z22, Z24, Z22
+	VMINPS       Z23, Z24, Z23
+
+block8by3relu6:
+block8by3relu:
+	MOVQ    ys+72(FP), R10
+	MOVQ    BX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z8, 64(R8)
+	VMOVUPS Z16, 128(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z1, (R8)
+	VMOVUPS Z9, 64(R8)
+	VMOVUPS Z17, 128(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z10, 64(R8)
+	VMOVUPS Z18, 128(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z3, (R8)
+	VMOVUPS Z11, 64(R8)
+	VMOVUPS Z19, 128(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z12, 64(R8)
+	VMOVUPS Z20, 128(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z5, (R8)
+	VMOVUPS Z13, 64(R8)
+	VMOVUPS Z21, 128(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z14, 64(R8)
+	VMOVUPS Z22, 128(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z7, (R8)
+	VMOVUPS Z15, 64(R8)
+	VMOVUPS Z23, 128(R8)
+	ADDQ    $0x000000c0, CX
+	ADDQ    $0x000000c0, DX
+	ADDQ    $0x000000c0, BX
+	ADDQ    $0x000000c0, SI
+	SUBQ    $0x03, R9
+	CMPQ    R9, $0x03
+	JGE     block8by3
+
+block8by3end:
+	CMPQ R9, $0x02
+	JLT  block8by2end
+
+block8by2:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	TESTQ  DI, DI
+	JE     block8by2sums
+
+block8by2tap:
+	MOVQ        (R8), R11
+	ADDQ        CX, R11
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	LEAQ        (R12)(AX*2), R13
+	ADDQ        AX, R13
+	MOVQ        8(R8), R10
+	VMOVUPS     (DX)(R10*1), Z24
+	VFMADD231PS (R11), Z24, Z0
+	VFMADD231PS (R11)(AX*1), Z24, Z1
+	VFMADD231PS (R11)(AX*2), Z24, Z2
+	VFMADD231PS (R12), Z24, Z3
+	VFMADD231PS (R12)(AX*1), Z24, Z4
+	VFMADD231PS (R12)(AX*2), Z24, Z5
+	VFMADD231PS (R13), Z24, Z6
+	VFMADD231PS (R13)(AX*1), Z24, Z7
+	VMOVUPS     64(DX)(R10*1), Z24
+	VFMADD231PS 64(R11), Z24, Z8
+	VFMADD231PS 64(R11)(AX*1), Z24, Z9
+	VFMADD231PS 64(R11)(AX*2), Z24, Z10
+	VFMADD231PS 64(R12), Z24, Z11
+	VFMADD231PS 64(R12)(AX*1), Z24, Z12
+	VFMADD231PS 64(R12)(AX*2), Z24, Z13
+	VFMADD231PS 64(R13), Z24, Z14
+	VFMADD231PS 64(R13)(AX*1), Z24, Z15
+	ADDQ        $0x10, R8
+	DECQ        DI
+	JNE         block8by2tap
+
+block8by2sums:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      block8by2bias
+	VMOVUPS (SI), Z24
+	VADDPS  Z24, Z0, Z0
+	VADDPS  Z24, Z1, Z1
+	VADDPS  Z24, Z2, Z2
+	VADDPS  Z24, Z3, Z3
+	VADDPS  Z24, Z4, Z4
+	VADDPS  Z24, Z5, Z5
+	VADDPS  Z24, Z6, Z6
+	VADDPS  Z24, Z7, Z7
+	VMOVUPS 64(SI), Z24
+	VADDPS  Z24, Z8, Z8
+	VADDPS  Z24, Z9, Z9
+	VADDPS  Z24, Z10, Z10
+	VADDPS  Z24, Z11, Z11
+	VADDPS  Z24, Z12, Z12
+	VADDPS  Z24, Z13, Z13
+	VADDPS  Z24, Z14, Z14
+	VADDPS  Z24, Z15, Z15
+
+block8by2bias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block8by2relu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block8by2relu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+
+block8by2relu6:
+block8by2relu:
+	MOVQ    ys+72(FP), R10
+	MOVQ    BX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z8, 64(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z1, (R8)
+	VMOVUPS Z9, 64(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z10, 64(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z3, (R8)
+	VMOVUPS Z11, 64(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z12, 64(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z5, (R8)
+	VMOVUPS Z13, 64(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z14, 64(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z7, (R8)
+	VMOVUPS Z15, 64(R8)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x02, R9
+	CMPQ    R9, $0x02
+	JGE     block8by2
+
+block8by2end:
+	CMPQ R9, $0x01
+	JLT  block8by1end
+
+block8by1:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
@@ -46,9 +442,9 @@ block8vector:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 	TESTQ  DI, DI
-	JE     block8vectorsums
+	JE     block8by1sums
 
-block8vectortap:
+block8by1tap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	LEAQ        (R11)(AX*2), R12
@@ -56,66 +452,66 @@ block8vectortap:
 	LEAQ        (R12)(AX*2), R13
 	ADDQ        AX, R13
 	MOVQ        8(R8), R10
-	VMOVUPS     (DX)(R10*1), Z8
-	VFMADD231PS (R11), Z8, Z0
-	VFMADD231PS (R11)(AX*1), Z8, Z1
-	VFMADD231PS (R11)(AX*2), Z8, Z2
-	VFMADD231PS (R12), Z8, Z3
-	VFMADD231PS (R12)(AX*1), Z8, Z4
-	VFMADD231PS (R12)(AX*2), Z8, Z5
-	VFMADD231PS (R13), Z8, Z6
-	VFMADD231PS (R13)(AX*1), Z8, Z7
+	VMOVUPS     (DX)(R10*1), Z24
+	VFMADD231PS (R11), Z24, Z0
+	VFMADD231PS (R11)(AX*1), Z24, Z1
+	VFMADD231PS (R11)(AX*2), Z24, Z2
+	VFMADD231PS (R12), Z24, Z3
+	VFMADD231PS (R12)(AX*1), Z24, Z4
+	VFMADD231PS (R12)(AX*2), Z24, Z5
+	VFMADD231PS (R13), Z24, Z6
+	VFMADD231PS (R13)(AX*1), Z24, Z7
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block8vectortap
+	JNE         block8by1tap
 
-block8vectorsums:
+block8by1sums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block8vectorbias
-	VMOVUPS (SI), Z8
-	VADDPS  Z8, Z0, Z0
-	VADDPS  Z8, Z1, Z1
-	VADDPS  Z8, Z2, Z2
-	VADDPS  Z8, Z3, Z3
-	VADDPS  Z8, Z4, Z4
-	VADDPS  Z8, Z5, Z5
-	VADDPS  Z8, Z6, Z6
-	VADDPS  Z8, Z7, Z7
+	JE      block8by1bias
+	VMOVUPS (SI), Z24
+	VADDPS  Z24, Z0, Z0
+	VADDPS  Z24, Z1, Z1
+	VADDPS  Z24, Z2, Z2
+	VADDPS  Z24, Z3, Z3
+	VADDPS  Z24, Z4, Z4
+	VADDPS  Z24, Z5, Z5
+	VADDPS  Z24, Z6, Z6
+	VADDPS  Z24, Z7, Z7
 
-block8vectorbias:
+block8by1bias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block8vectorrelu
-	VXORPS       Z8, Z8, Z8
-	VMAXPS       Z0, Z8, Z0
-	VMAXPS       Z1, Z8, Z1
-	VMAXPS       Z2, Z8, Z2
-	VMAXPS       Z3, Z8, Z3
-	VMAXPS       Z4, Z8, Z4
-	VMAXPS       Z5, Z8, Z5
-	VMAXPS       Z6, Z8, Z6
-	VMAXPS       Z7, Z8, Z7
+	JE           block8by1relu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block8vectorrelu6
-	VADDPS       Z8, Z0, Z0
-	VADDPS       Z8, Z1, Z1
-	VADDPS       Z8, Z2, Z2
-	VADDPS       Z8, Z3, Z3
-	VADDPS       Z8, Z4, Z4
-	VADDPS       Z8, Z5, Z5
-	VADDPS       Z8, Z6, Z6
-	VADDPS       Z8, Z7, Z7
-	VBROADCASTSS six<>+0(SB), Z8
-	VMINPS       Z0, Z8, Z0
-	VMINPS       Z1, Z8, Z1
-	VMINPS       Z2, Z8, Z2
-	VMINPS       Z3, Z8, Z3
-	VMINPS       Z4, Z8, Z4
-	VMINPS       Z5, Z8, Z5
-	VMINPS       Z6, Z8, Z6
-	VMINPS       Z7, Z8, Z7
+	JE           block8by1relu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
 
-block8vectorrelu6:
-block8vectorrelu:
+block8by1relu6:
+block8by1relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
@@ -139,9 +535,9 @@ block8vectorrelu:
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x01, R9
 	CMPQ    R9, $0x01
-	JGE     block8vector
+	JGE     block8by1
 
-block8vectorend:
+block8by1end:
 	CMPQ   last+16(FP), $0x10
 	JE     block8end
 	MOVQ   at+32(FP), R8
@@ -165,23 +561,23 @@ block8lasttap:
 	LEAQ        (R12)(AX*2), R13
 	ADDQ        AX, R13
 	MOVQ        8(R8), R10
-	VMOVUPS.Z   (DX)(R10*1), K1, Z8
-	VMOVUPS.Z   (R11), K1, Z9
-	VFMADD231PS Z9, Z8, Z0
-	VMOVUPS.Z   (R11)(AX*1), K1, Z9
-	VFMADD231PS Z9, Z8, Z1
-	VMOVUPS.Z   (R11)(AX*2), K1, Z9
-	VFMADD231PS Z9, Z8, Z2
-	VMOVUPS.Z   (R12), K1, Z9
-	VFMADD231PS Z9, Z8, Z3
-	VMOVUPS.Z   (R12)(AX*1), K1, Z9
-	VFMADD231PS Z9, Z8, Z4
-	VMOVUPS.Z   (R12)(AX*2), K1, Z9
-	VFMADD231PS Z9, Z8, Z5
-	VMOVUPS.Z   (R13), K1, Z9
-	VFMADD231PS Z9, Z8, Z6
-	VMOVUPS.Z   (R13)(AX*1), K1, Z9
-	VFMADD231PS Z9, Z8, Z7
+	VMOVUPS.Z   (DX)(R10*1), K1, Z24
+	VMOVUPS.Z   (R11), K1, Z25
+	VFMADD231PS Z25, Z24, Z0
+	VMOVUPS.Z   (R11)(AX*1), K1, Z25
+	VFMADD231PS Z25, Z24, Z1
+	VMOVUPS.Z   (R11)(AX*2), K1, Z25
+	VFMADD231PS Z25, Z24, Z2
+	VMOVUPS.Z   (R12), K1, Z25
+	VFMADD231PS Z25, Z24, Z3
+	VMOVUPS.Z   (R12)(AX*1), K1, Z25
+	VFMADD231PS Z25, Z24, Z4
+	VMOVUPS.Z   (R12)(AX*2), K1, Z25
+	VFMADD231PS Z25, Z24, Z5
+	VMOVUPS.Z   (R13), K1, Z25
+	VFMADD231PS Z25, Z24, Z6
+	VMOVUPS.Z   (R13)(AX*1), K1, Z25
+	VFMADD231PS Z25, Z24, Z7
 	ADDQ        $0x10, R8
 	DECQ        DI
 	JNE         block8lasttap
@@ -189,47 +585,47 @@ block8lasttap:
 block8lastsums:
 	TESTQ     $0x00000002, flags+96(FP)
 	JE        block8lastbias
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z0, Z0
-	VADDPS    Z8, Z1, Z1
-	VADDPS    Z8, Z2, Z2
-	VADDPS    Z8, Z3, Z3
-	VADDPS    Z8, Z4, Z4
-	VADDPS    Z8, Z5, Z5
-	VADDPS    Z8, Z6, Z6
-	VADDPS    Z8, Z7, Z7
+	VMOVUPS.Z (SI), K1, Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z1, Z1
+	VADDPS    Z24, Z2, Z2
+	VADDPS    Z24, Z3, Z3
+	VADDPS    Z24, Z4, Z4
+	VADDPS    Z24, Z5, Z5
+	VADDPS    Z24, Z6, Z6
+	VADDPS    Z24, Z7, Z7
 
 block8lastbias:
 	TESTQ        $0x00000008, flags+96(FP)
 	JE           block8lastrelu
-	VXORPS       Z8, Z8, Z8
-	VMAXPS       Z0, Z8, Z0
-	VMAXPS       Z1, Z8, Z1
-	VMAXPS       Z2, Z8, Z2
-	VMAXPS       Z3, Z8, Z3
-	VMAXPS       Z4, Z8, Z4
-	VMAXPS       Z5, Z8, Z5
-	VMAXPS       Z6, Z8, Z6
-	VMAXPS       Z7, Z8, Z7
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
 	TESTQ        $0x00000010, flags+96(FP)
 	JE           block8lastrelu6
-	VADDPS       Z8, Z0, Z0
-	VADDPS       Z8, Z1, Z1
-	VADDPS       Z8, Z2, Z2
-	VADDPS       Z8, Z3, Z3
-	VADDPS       Z8, Z4, Z4
-	VADDPS       Z8, Z5, Z5
-	VADDPS       Z8, Z6, Z6
-	VADDPS       Z8, Z7, Z7
-	VBROADCASTSS six<>+0(SB), Z8
-	VMINPS       Z0, Z8, Z0
-	VMINPS       Z1, Z8, Z1
-	VMINPS       Z2, Z8, Z2
-	VMINPS       Z3, Z8, Z3
-	VMINPS       Z4, Z8, Z4
-	VMINPS       Z5, Z8, Z5
-	VMINPS       Z6, Z8, Z6
-	VMINPS       Z7, Z8, Z7
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
 
 block8lastrelu6:
 block8lastrelu:
@@ -275,10 +671,177 @@ block4:
 	DECQ R9
 
 block4whole:
-	CMPQ R9, $0x02
-	JLT  block4groupend
+	CMPQ R9, $0x04
+	JLT  block4by4end
 
-block4group:
+block4by4:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	TESTQ  DI, DI
+	JE     block4by4sums
+
+block4by4tap:
+	MOVQ        (R8), R11
+	ADDQ        CX, R11
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	MOVQ        8(R8), R10
+	VMOVUPS     (DX)(R10*1), Z24
+	VFMADD231PS (R11), Z24, Z0
+	VFMADD231PS (R11)(AX*1), Z24, Z1
+	VFMADD231PS (R11)(AX*2), Z24, Z2
+	VFMADD231PS (R12), Z24, Z3
+	VMOVUPS     64(DX)(R10*1), Z24
+	VFMADD231PS 64(R11), Z24, Z4
+	VFMADD231PS 64(R11)(AX*1), Z24, Z5
+	VFMADD231PS 64(R11)(AX*2), Z24, Z6
+	VFMADD231PS 64(R12), Z24, Z7
+	VMOVUPS     128(DX)(R10*1), Z24
+	VFMADD231PS 128(R11), Z24, Z8
+	VFMADD231PS 128(R11)(AX*1), Z24, Z9
+	VFMADD231PS 128(R11)(AX*2), Z24, Z10
+	VFMADD231PS 128(R12), Z24, Z11
+	VMOVUPS     192(DX)(R10*1), Z24
+	VFMADD231PS 192(R11), Z24, Z12
+	VFMADD231PS 192(R11)(AX*1), Z24, Z13
+	VFMADD231PS 192(R11)(AX*2), Z24, Z14
+	VFMADD231PS 192(R12), Z24, Z15
+	ADDQ        $0x10, R8
+	DECQ        DI
+	JNE         block4by4tap
+
+block4by4sums:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      block4by4bias
+	VMOVUPS (SI), Z24
+	VADDPS  Z24, Z0, Z0
+	VADDPS  Z24, Z1, Z1
+	VADDPS  Z24, Z2, Z2
+	VADDPS  Z24, Z3, Z3
+	VMOVUPS 64(SI), Z24
+	VADDPS  Z24, Z4, Z4
+	VADDPS  Z24, Z5, Z5
+	VADDPS  Z24, Z6, Z6
+	VADDPS  Z24, Z7, Z7
+	VMOVUPS 128(SI), Z24
+	VADDPS  Z24, Z8, Z8
+	VADDPS  Z24, Z9, Z9
+	VADDPS  Z24, Z10, Z10
+	VADDPS  Z24, Z11, Z11
+	VMOVUPS 192(SI), Z24
+	VADDPS  Z24, Z12, Z12
+	VADDPS  Z24, Z13, Z13
+	VADDPS  Z24, Z14, Z14
+	VADDPS  Z24, Z15, Z15
+
+block4by4bias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block4by4relu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block4by4relu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+
+block4by4relu6:
+block4by4relu:
+	MOVQ    ys+72(FP), R10
+	MOVQ    BX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z4, 64(R8)
+	VMOVUPS Z8, 128(R8)
+	VMOVUPS Z12, 192(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z1, (R8)
+	VMOVUPS Z5, 64(R8)
+	VMOVUPS Z9, 128(R8)
+	VMOVUPS Z13, 192(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z6, 64(R8)
+	VMOVUPS Z10, 128(R8)
+	VMOVUPS Z14, 192(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z3, (R8)
+	VMOVUPS Z7, 64(R8)
+	VMOVUPS Z11, 128(R8)
+	VMOVUPS Z15, 192(R8)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x04, R9
+	CMPQ    R9, $0x04
+	JGE     block4by4
+
+block4by4end:
+	CMPQ R9, $0x02
+	JLT  block4by2end
+
+block4by2:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
@@ -290,76 +853,76 @@ block4group:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 	TESTQ  DI, DI
-	JE     block4groupsums
+	JE     block4by2sums
 
-block4grouptap:
+block4by2tap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	LEAQ        (R11)(AX*2), R12
 	ADDQ        AX, R12
 	MOVQ        8(R8), R10
-	VMOVUPS     (DX)(R10*1), Z8
-	VFMADD231PS (R11), Z8, Z0
-	VFMADD231PS (R11)(AX*1), Z8, Z1
-	VFMADD231PS (R11)(AX*2), Z8, Z2
-	VFMADD231PS (R12), Z8, Z3
-	VMOVUPS     64(DX)(R10*1), Z8
-	VFMADD231PS 64(R11), Z8, Z4
-	VFMADD231PS 64(R11)(AX*1), Z8, Z5
-	VFMADD231PS 64(R11)(AX*2), Z8, Z6
-	VFMADD231PS 64(R12), Z8, Z7
+	VMOVUPS     (DX)(R10*1), Z24
+	VFMADD231PS (R11), Z24, Z0
+	VFMADD231PS (R11)(AX*1), Z24, Z1
+	VFMADD231PS (R11)(AX*2), Z24, Z2
+	VFMADD231PS (R12), Z24, Z3
+	VMOVUPS     64(DX)(R10*1), Z24
+	VFMADD231PS 64(R11), Z24, Z4
+	VFMADD231PS 64(R11)(AX*1), Z24, Z5
+	VFMADD231PS 64(R11)(AX*2), Z24, Z6
+	VFMADD231PS 64(R12), Z24, Z7
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block4grouptap
+	JNE         block4by2tap
 
-block4groupsums:
+block4by2sums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block4groupbias
-	VMOVUPS (SI), Z8
-	VADDPS  Z8, Z0, Z0
-	VADDPS  Z8, Z1, Z1
-	VADDPS  Z8, Z2, Z2
-	VADDPS  Z8, Z3, Z3
-	VMOVUPS 64(SI), Z8
-	VADDPS  Z8, Z4, Z4
-	VADDPS  Z8, Z5, Z5
-	VADDPS  Z8, Z6, Z6
-	VADDPS  Z8, Z7, Z7
+	JE      block4by2bias
+	VMOVUPS (SI), Z24
+	VADDPS  Z24, Z0, Z0
+	VADDPS  Z24, Z1, Z1
+	VADDPS  Z24, Z2, Z2
+	VADDPS  Z24, Z3, Z3
+	VMOVUPS 64(SI), Z24
+	VADDPS  Z24, Z4, Z4
+	VADDPS  Z24, Z5, Z5
+	VADDPS  Z24, Z6, Z6
+	VADDPS  Z24, Z7, Z7
 
-block4groupbias:
+block4by2bias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block4grouprelu
-	VXORPS       Z8, Z8, Z8
-	VMAXPS       Z0, Z8, Z0
-	VMAXPS       Z1, Z8, Z1
-	VMAXPS       Z2, Z8, Z2
-	VMAXPS       Z3, Z8, Z3
-	VMAXPS       Z4, Z8, Z4
-	VMAXPS       Z5, Z8, Z5
-	VMAXPS       Z6, Z8, Z6
-	VMAXPS       Z7, Z8, Z7
+	JE           block4by2relu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block4grouprelu6
-	VADDPS       Z8, Z0, Z0
-	VADDPS       Z8, Z1, Z1
-	VADDPS       Z8, Z2, Z2
-	VADDPS       Z8, Z3, Z3
-	VADDPS       Z8, Z4, Z4
-	VADDPS       Z8, Z5, Z5
-	VADDPS       Z8, Z6, Z6
-	VADDPS       Z8, Z7, Z7
-	VBROADCASTSS six<>+0(SB), Z8
-	VMINPS       Z0, Z8, Z0
-	VMINPS       Z1, Z8, Z1
-	VMINPS       Z2, Z8, Z2
-	VMINPS       Z3, Z8, Z3
-	VMINPS       Z4, Z8, Z4
-	VMINPS       Z5, Z8, Z5
-	VMINPS       Z6, Z8, Z6
-	VMINPS       Z7, Z8, Z7
+	JE           block4by2relu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
 
-block4grouprelu6:
-block4grouprelu:
+block4by2relu6:
+block4by2relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
@@ -379,13 +942,13 @@ block4grouprelu:
 	ADDQ    $0x00000080, SI
 	SUBQ    $0x02, R9
 	CMPQ    R9, $0x02
-	JGE     block4group
+	JGE     block4by2
 
-block4groupend:
+block4by2end:
 	CMPQ R9, $0x01
-	JLT  block4vectorend
+	JLT  block4by1end
 
-block4vector:
+block4by1:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
@@ -393,54 +956,54 @@ block4vector:
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	TESTQ  DI, DI
-	JE     block4vectorsums
+	JE     block4by1sums
 
-block4vectortap:
+block4by1tap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	LEAQ        (R11)(AX*2), R12
 	ADDQ        AX, R12
 	MOVQ        8(R8), R10
-	VMOVUPS     (DX)(R10*1), Z8
-	VFMADD231PS (R11), Z8, Z0
-	VFMADD231PS (R11)(AX*1), Z8, Z1
-	VFMADD231PS (R11)(AX*2), Z8, Z2
-	VFMADD231PS (R12), Z8, Z3
+	VMOVUPS     (DX)(R10*1), Z24
+	VFMADD231PS (R11), Z24, Z0
+	VFMADD231PS (R11)(AX*1), Z24, Z1
+	VFMADD231PS (R11)(AX*2), Z24, Z2
+	VFMADD231PS (R12), Z24, Z3
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block4vectortap
+	JNE         block4by1tap
 
-block4vectorsums:
+block4by1sums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block4vectorbias
-	VMOVUPS (SI), Z8
-	VADDPS  Z8, Z0, Z0
-	VADDPS  Z8, Z1, Z1
-	VADDPS  Z8, Z2, Z2
-	VADDPS  Z8, Z3, Z3
+	JE      block4by1bias
+	VMOVUPS (SI), Z24
+	VADDPS  Z24, Z0, Z0
+	VADDPS  Z24, Z1, Z1
+	VADDPS  Z24, Z2, Z2
+	VADDPS  Z24, Z3, Z3
 
-block4vectorbias:
+block4by1bias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block4vectorrelu
-	VXORPS       Z8, Z8, Z8
-	VMAXPS       Z0, Z8, Z0
-	VMAXPS       Z1, Z8, Z1
-	VMAXPS       Z2, Z8, Z2
-	VMAXPS       Z3, Z8, Z3
+	JE           block4by1relu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block4vectorrelu6
-	VADDPS       Z8, Z0, Z0
-	VADDPS       Z8, Z1, Z1
-	VADDPS       Z8, Z2, Z2
-	VADDPS       Z8, Z3, Z3
-	VBROADCASTSS six<>+0(SB), Z8
-	VMINPS       Z0, Z8, Z0
-	VMINPS       Z1, Z8, Z1
-	VMINPS       Z2, Z8, Z2
-	VMINPS       Z3, Z8, Z3
+	JE           block4by1relu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
 
-block4vectorrelu6:
-block4vectorrelu:
+block4by1relu6:
+block4by1relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
@@ -456,9 +1019,9 @@ block4vectorrelu:
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x01, R9
 	CMPQ    R9, $0x01
-	JGE     block4vector
+	JGE     block4by1
 
-block4vectorend:
+block4by1end:
 	CMPQ   last+16(FP), $0x10
 	JE     block4end
 	MOVQ   at+32(FP), R8
@@ -476,15 +1039,15 @@ block4lasttap:
 	LEAQ        (R11)(AX*2), R12
 	ADDQ        AX, R12
 	MOVQ        8(R8), R10
-	VMOVUPS.Z   (DX)(R10*1), K1, Z8
-	VMOVUPS.Z   (R11), K1, Z9
-	VFMADD231PS Z9, Z8, Z0
-	VMOVUPS.Z   (R11)(AX*1), K1, Z9
-	VFMADD231PS Z9, Z8, Z1
-	VMOVUPS.Z   (R11)(AX*2), K1, Z9
-	VFMADD231PS Z9, Z8, Z2
-	VMOVUPS.Z   (R12), K1, Z9
-	VFMADD231PS Z9, Z8, Z3
+	VMOVUPS.Z   (DX)(R10*1), K1, Z24
+	VMOVUPS.Z   (R11), K1, Z25
+	VFMADD231PS Z25, Z24, Z0
+	VMOVUPS.Z   (R11)(AX*1), K1, Z25
+	VFMADD231PS Z25, Z24, Z1
+	VMOVUPS.Z   (R11)(AX*2), K1, Z25
+	VFMADD231PS Z25, Z24, Z2
+	VMOVUPS.Z   (R12), K1, Z25
+	VFMADD231PS Z25, Z24, Z3
 	ADDQ        $0x10, R8
 	DECQ        DI
 	JNE         block4lasttap
@@ -492,31 +1055,31 @@ block4lasttap:
 block4lastsums:
 	TESTQ     $0x00000002, flags+96(FP)
 	JE        block4lastbias
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z0, Z0
-	VADDPS    Z8, Z1, Z1
-	VADDPS    Z8, Z2, Z2
-	VADDPS    Z8, Z3, Z3
+	VMOVUPS.Z (SI), K1, Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z1, Z1
+	VADDPS    Z24, Z2, Z2
+	VADDPS    Z24, Z3, Z3
 
 block4lastbias:
 	TESTQ        $0x00000008, flags+96(FP)
 	JE           block4lastrelu
-	VXORPS       Z8, Z8, Z8
-	VMAXPS       Z0, Z8, Z0
-	VMAXPS       Z1, Z8, Z1
-	VMAXPS       Z2, Z8, Z2
-	VMAXPS       Z3, Z8, Z3
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
 	TESTQ        $0x00000010, flags+96(FP)
 	JE           block4lastrelu6
-	VADDPS       Z8, Z0, Z0
-	VADDPS       Z8, Z1, Z1
-	VADDPS       Z8, Z2, Z2
-	VADDPS       Z8, Z3, Z3
-	VBROADCASTSS six<>+0(SB), Z8
-	VMINPS       Z0, Z8, Z0
-	VMINPS       Z1, Z8, Z1
-	VMINPS       Z2, Z8, Z2
-	VMINPS       Z3, Z8, Z3
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
 
 block4lastrelu6:
 block4lastrelu:
@@ -555,9 +1118,9 @@ block2:
 
 block2whole:
 	CMPQ R9, $0x04
-	JLT  block2groupend
+	JLT  block2by4end
 
-block2group:
+block2by4:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
@@ -569,78 +1132,78 @@ block2group:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 	TESTQ  DI, DI
-	JE     block2groupsums
+	JE     block2by4sums
 
-block2grouptap:
+block2by4tap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	MOVQ        8(R8), R10
-	VMOVUPS     (DX)(R10*1), Z8
-	VFMADD231PS (R11), Z8, Z0
-	VFMADD231PS (R11)(AX*1), Z8, Z1
-	VMOVUPS     64(DX)(R10*1), Z8
-	VFMADD231PS 64(R11), Z8, Z2
-	VFMADD231PS 64(R11)(AX*1), Z8, Z3
-	VMOVUPS     128(DX)(R10*1), Z8
-	VFMADD231PS 128(R11), Z8, Z4
-	VFMADD231PS 128(R11)(AX*1), Z8, Z5
-	VMOVUPS     192(DX)(R10*1), Z8
-	VFMADD231PS 192(R11), Z8, Z6
-	VFMADD231PS 192(R11)(AX*1), Z8, Z7
+	VMOVUPS     (DX)(R10*1), Z24
+	VFMADD231PS (R11), Z24, Z0
+	VFMADD231PS (R11)(AX*1), Z24, Z1
+	VMOVUPS     64(DX)(R10*1), Z24
+	VFMADD231PS 64(R11), Z24, Z2
+	VFMADD231PS 64(R11)(AX*1), Z24, Z3
+	VMOVUPS     128(DX)(R10*1), Z24
+	VFMADD231PS 128(R11), Z24, Z4
+	VFMADD231PS 128(R11)(AX*1), Z24, Z5
+	VMOVUPS     192(DX)(R10*1), Z24
+	VFMADD231PS 192(R11), Z24, Z6
+	VFMADD231PS 192(R11)(AX*1), Z24, Z7
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block2grouptap
+	JNE         block2by4tap
 
-block2groupsums:
+block2by4sums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block2groupbias
-	VMOVUPS (SI), Z8
-	VADDPS  Z8, Z0, Z0
-	VADDPS  Z8, Z1, Z1
-	VMOVUPS 64(SI), Z8
-	VADDPS  Z8, Z2, Z2
-	VADDPS  Z8, Z3, Z3
-	VMOVUPS 128(SI), Z8
-	VADDPS  Z8, Z4, Z4
-	VADDPS  Z8, Z5, Z5
-	VMOVUPS 192(SI), Z8
-	VADDPS  Z8, Z6, Z6
-	VADDPS  Z8, Z7, Z7
+	JE      block2by4bias
+	VMOVUPS (SI), Z24
+	VADDPS  Z24, Z0, Z0
+	VADDPS  Z24, Z1, Z1
+	VMOVUPS 64(SI), Z24
+	VADDPS  Z24, Z2, Z2
+	VADDPS  Z24, Z3, Z3
+	VMOVUPS 128(SI), Z24
+	VADDPS  Z24, Z4, Z4
+	VADDPS  Z24, Z5, Z5
+	VMOVUPS 192(SI), Z24
+	VADDPS  Z24, Z6, Z6
+	VADDPS  Z24, Z7, Z7
 
-block2groupbias:
+block2by4bias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block2grouprelu
-	VXORPS       Z8, Z8, Z8
-	VMAXPS       Z0, Z8, Z0
-	VMAXPS       Z1, Z8, Z1
-	VMAXPS       Z2, Z8, Z2
-	VMAXPS       Z3, Z8, Z3
-	VMAXPS       Z4, Z8, Z4
-	VMAXPS       Z5, Z8, Z5
-	VMAXPS       Z6, Z8, Z6
-	VMAXPS       Z7, Z8, Z7
+	JE           block2by4relu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block2grouprelu6
-	VADDPS       Z8, Z0, Z0
-	VADDPS       Z8, Z1, Z1
-	VADDPS       Z8, Z2, Z2
-	VADDPS       Z8, Z3, Z3
-	VADDPS       Z8, Z4, Z4
-	VADDPS       Z8, Z5, Z5
-	VADDPS       Z8, Z6, Z6
-	VADDPS       Z8, Z7, Z7
-	VBROADCASTSS six<>+0(SB), Z8
-	VMINPS       Z0, Z8, Z0
-	VMINPS       Z1, Z8, Z1
-	VMINPS       Z2, Z8, Z2
-	VMINPS       Z3, Z8, Z3
-	VMINPS       Z4, Z8, Z4
-	VMINPS       Z5, Z8, Z5
-	VMINPS       Z6, Z8, Z6
-	VMINPS       Z7, Z8, Z7
+	JE           block2by4relu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
 
-block2grouprelu6:
-block2grouprelu:
+block2by4relu6:
+block2by4relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
@@ -658,54 +1221,129 @@ block2grouprelu:
 	ADDQ    $0x00000100, SI
 	SUBQ    $0x04, R9
 	CMPQ    R9, $0x04
-	JGE     block2group
+	JGE     block2by4
 
-block2groupend:
+block2by4end:
+	CMPQ R9, $0x02
+	JLT  block2by2end
+
+block2by2:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	TESTQ  DI, DI
+	JE     block2by2sums
+
+block2by2tap:
+	MOVQ        (R8), R11
+	ADDQ        CX, R11
+	MOVQ        8(R8), R10
+	VMOVUPS     (DX)(R10*1), Z24
+	VFMADD231PS (R11), Z24, Z0
+	VFMADD231PS (R11)(AX*1), Z24, Z1
+	VMOVUPS     64(DX)(R10*1), Z24
+	VFMADD231PS 64(R11), Z24, Z2
+	VFMADD231PS 64(R11)(AX*1), Z24, Z3
+	ADDQ        $0x10, R8
+	DECQ        DI
+	JNE         block2by2tap
+
+block2by2sums:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      block2by2bias
+	VMOVUPS (SI), Z24
+	VADDPS  Z24, Z0, Z0
+	VADDPS  Z24, Z1, Z1
+	VMOVUPS 64(SI), Z24
+	VADDPS  Z24, Z2, Z2
+	VADDPS  Z24, Z3, Z3
+
+block2by2bias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block2by2relu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block2by2relu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+
+block2by2relu6:
+block2by2relu:
+	MOVQ    ys+72(FP), R10
+	MOVQ    BX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z2, 64(R8)
+	ADDQ    R10, R8
+	VMOVUPS Z1, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x02, R9
+	CMPQ    R9, $0x02
+	JGE     block2by2
+
+block2by2end:
 	CMPQ R9, $0x01
-	JLT  block2vectorend
+	JLT  block2by1end
 
-block2vector:
+block2by1:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	TESTQ  DI, DI
-	JE     block2vectorsums
+	JE     block2by1sums
 
-block2vectortap:
+block2by1tap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	MOVQ        8(R8), R10
-	VMOVUPS     (DX)(R10*1), Z8
-	VFMADD231PS (R11), Z8, Z0
-	VFMADD231PS (R11)(AX*1), Z8, Z1
+	VMOVUPS     (DX)(R10*1), Z24
+	VFMADD231PS (R11), Z24, Z0
+	VFMADD231PS (R11)(AX*1), Z24, Z1
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block2vectortap
+	JNE         block2by1tap
 
-block2vectorsums:
+block2by1sums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block2vectorbias
-	VMOVUPS (SI), Z8
-	VADDPS  Z8, Z0, Z0
-	VADDPS  Z8, Z1, Z1
+	JE      block2by1bias
+	VMOVUPS (SI), Z24
+	VADDPS  Z24, Z0, Z0
+	VADDPS  Z24, Z1, Z1
 
-block2vectorbias:
+block2by1bias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block2vectorrelu
-	VXORPS       Z8, Z8, Z8
-	VMAXPS       Z0, Z8, Z0
-	VMAXPS       Z1, Z8, Z1
+	JE           block2by1relu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block2vectorrelu6
-	VADDPS       Z8, Z0, Z0
-	VADDPS       Z8, Z1, Z1
-	VBROADCASTSS six<>+0(SB), Z8
-	VMINPS       Z0, Z8, Z0
-	VMINPS       Z1, Z8, Z1
+	JE           block2by1relu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
 
-block2vectorrelu6:
-block2vectorrelu:
+block2by1relu6:
+block2by1relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
@@ -717,9 +1355,9 @@ block2vectorrelu:
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x01, R9
 	CMPQ    R9, $0x01
-	JGE     block2vector
+	JGE     block2by1
 
-block2vectorend:
+block2by1end:
 	CMPQ   last+16(FP), $0x10
 	JE     block2end
 	MOVQ   at+32(FP), R8
@@ -733,11 +1371,11 @@ block2lasttap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	MOVQ        8(R8), R10
-	VMOVUPS.Z   (DX)(R10*1), K1, Z8
-	VMOVUPS.Z   (R11), K1, Z9
-	VFMADD231PS Z9, Z8, Z0
-	VMOVUPS.Z   (R11)(AX*1), K1, Z9
-	VFMADD231PS Z9, Z8, Z1
+	VMOVUPS.Z   (DX)(R10*1), K1, Z24
+	VMOVUPS.Z   (R11), K1, Z25
+	VFMADD231PS Z25, Z24, Z0
+	VMOVUPS.Z   (R11)(AX*1), K1, Z25
+	VFMADD231PS Z25, Z24, Z1
 	ADDQ        $0x10, R8
 	DECQ        DI
 	JNE         block2lasttap
@@ -745,23 +1383,23 @@ block2lasttap:
 block2lastsums:
 	TESTQ     $0x00000002, flags+96(FP)
 	JE        block2lastbias
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z0, Z0
-	VADDPS    Z8, Z1, Z1
+	VMOVUPS.Z (SI), K1, Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z1, Z1
 
 block2lastbias:
 	TESTQ        $0x00000008, flags+96(FP)
 	JE           block2lastrelu
-	VXORPS       Z8, Z8, Z8
-	VMAXPS       Z0, Z8, Z0
-	VMAXPS       Z1, Z8, Z1
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
 	TESTQ        $0x00000010, flags+96(FP)
 	JE           block2lastrelu6
-	VADDPS       Z8, Z0, Z0
-	VADDPS       Z8, Z1, Z1
-	VBROADCASTSS six<>+0(SB), Z8
-	VMINPS       Z0, Z8, Z0
-	VMINPS       Z1, Z8, Z1
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
 
 block2lastrelu6:
 block2lastrelu:
@@ -796,9 +1434,9 @@ block1:
 
 block1whole:
 	CMPQ R9, $0x04
-	JLT  block1groupend
+	JLT  block1by4end
 
-block1group:
+block1by4:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
@@ -806,58 +1444,58 @@ block1group:
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	TESTQ  DI, DI
-	JE     block1groupsums
+	JE     block1by4sums
 
-block1grouptap:
+block1by4tap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	MOVQ        8(R8), R10
-	VMOVUPS     (DX)(R10*1), Z8
-	VFMADD231PS (R11), Z8, Z0
-	VMOVUPS     64(DX)(R10*1), Z8
-	VFMADD231PS 64(R11), Z8, Z1
-	VMOVUPS     128(DX)(R10*1), Z8
-	VFMADD231PS 128(R11), Z8, Z2
-	VMOVUPS     192(DX)(R10*1), Z8
-	VFMADD231PS 192(R11), Z8, Z3
+	VMOVUPS     (DX)(R10*1), Z24
+	VFMADD231PS (R11), Z24, Z0
+	VMOVUPS     64(DX)(R10*1), Z24
+	VFMADD231PS 64(R11), Z24, Z1
+	VMOVUPS     128(DX)(R10*1), Z24
+	VFMADD231PS 128(R11), Z24, Z2
+	VMOVUPS     192(DX)(R10*1), Z24
+	VFMADD231PS 192(R11), Z24, Z3
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block1grouptap
+	JNE         block1by4tap
 
-block1groupsums:
+block1by4sums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block1groupbias
-	VMOVUPS (SI), Z8
-	VADDPS  Z8, Z0, Z0
-	VMOVUPS 64(SI), Z8
-	VADDPS  Z8, Z1, Z1
-	VMOVUPS 128(SI), Z8
-	VADDPS  Z8, Z2, Z2
-	VMOVUPS 192(SI), Z8
-	VADDPS  Z8, Z3, Z3
+	JE      block1by4bias
+	VMOVUPS (SI), Z24
+	VADDPS  Z24, Z0, Z0
+	VMOVUPS 64(SI), Z24
+	VADDPS  Z24, Z1, Z1
+	VMOVUPS 128(SI), Z24
+	VADDPS  Z24, Z2, Z2
+	VMOVUPS 192(SI), Z24
+	VADDPS  Z24, Z3, Z3
 
-block1groupbias:
+block1by4bias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block1grouprelu
-	VXORPS       Z8, Z8, Z8
-	VMAXPS       Z0, Z8, Z0
-	VMAXPS       Z1, Z8, Z1
-	VMAXPS       Z2, Z8, Z2
-	VMAXPS       Z3, Z8, Z3
+	JE           block1by4relu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block1grouprelu6
-	VADDPS       Z8, Z0, Z0
-	VADDPS       Z8, Z1, Z1
-	VADDPS       Z8, Z2, Z2
-	VADDPS       Z8, Z3, Z3
-	VBROADCASTSS six<>+0(SB), Z8
-	VMINPS       Z0, Z8, Z0
-	VMINPS       Z1, Z8, Z1
-	VMINPS       Z2, Z8, Z2
-	VMINPS       Z3, Z8, Z3
+	JE           block1by4relu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
 
-block1grouprelu6:
-block1grouprelu:
+block1by4relu6:
+block1by4relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
@@ -870,48 +1508,108 @@ block1grouprelu:
 	ADDQ    $0x00000100, SI
 	SUBQ    $0x04, R9
 	CMPQ    R9, $0x04
-	JGE     block1group
+	JGE     block1by4
 
-block1groupend:
+block1by4end:
+	CMPQ R9, $0x02
+	JLT  block1by2end
+
+block1by2:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	TESTQ  DI, DI
+	JE     block1by2sums
+
+block1by2tap:
+	MOVQ        (R8), R11
+	ADDQ        CX, R11
+	MOVQ        8(R8), R10
+	VMOVUPS     (DX)(R10*1), Z24
+	VFMADD231PS (R11), Z24, Z0
+	VMOVUPS     64(DX)(R10*1), Z24
+	VFMADD231PS 64(R11), Z24, Z1
+	ADDQ        $0x10, R8
+	DECQ        DI
+	JNE         block1by2tap
+
+block1by2sums:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      block1by2bias
+	VMOVUPS (SI), Z24
+	VADDPS  Z24, Z0, Z0
+	VMOVUPS 64(SI), Z24
+	VADDPS  Z24, Z1, Z1
+
+block1by2bias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           block1by2relu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           block1by2relu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+
+block1by2relu6:
+block1by2relu:
+	MOVQ    ys+72(FP), R10
+	MOVQ    BX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x02, R9
+	CMPQ    R9, $0x02
+	JGE     block1by2
+
+block1by2end:
 	CMPQ R9, $0x01
-	JLT  block1vectorend
+	JLT  block1by1end
 
-block1vector:
+block1by1:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
 	TESTQ  DI, DI
-	JE     block1vectorsums
+	JE     block1by1sums
 
-block1vectortap:
+block1by1tap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	MOVQ        8(R8), R10
-	VMOVUPS     (DX)(R10*1), Z8
-	VFMADD231PS (R11), Z8, Z0
+	VMOVUPS     (DX)(R10*1), Z24
+	VFMADD231PS (R11), Z24, Z0
 	ADDQ        $0x10, R8
 	DECQ        DI
-	JNE         block1vectortap
+	JNE         block1by1tap
 
-block1vectorsums:
+block1by1sums:
 	TESTQ   $0x00000002, flags+96(FP)
-	JE      block1vectorbias
-	VMOVUPS (SI), Z8
-	VADDPS  Z8, Z0, Z0
+	JE      block1by1bias
+	VMOVUPS (SI), Z24
+	VADDPS  Z24, Z0, Z0
 
-block1vectorbias:
+block1by1bias:
 	TESTQ        $0x00000008, flags+96(FP)
-	JE           block1vectorrelu
-	VXORPS       Z8, Z8, Z8
-	VMAXPS       Z0, Z8, Z0
+	JE           block1by1relu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
 	TESTQ        $0x00000010, flags+96(FP)
-	JE           block1vectorrelu6
-	VADDPS       Z8, Z0, Z0
-	VBROADCASTSS six<>+0(SB), Z8
-	VMINPS       Z0, Z8, Z0
+	JE           block1by1relu6
+	VADDPS       Z24, Z0, Z0
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
 
-block1vectorrelu6:
-block1vectorrelu:
+block1by1relu6:
+block1by1relu:
 	MOVQ    ys+72(FP), R10
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
@@ -921,9 +1619,9 @@ block1vectorrelu:
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x01, R9
 	CMPQ    R9, $0x01
-	JGE     block1vector
+	JGE     block1by1
 
-block1vectorend:
+block1by1end:
 	CMPQ   last+16(FP), $0x10
 	JE     block1end
 	MOVQ   at+32(FP), R8
@@ -936,9 +1634,9 @@ block1lasttap:
 	MOVQ        (R8), R11
 	ADDQ        CX, R11
 	MOVQ        8(R8), R10
-	VMOVUPS.Z   (DX)(R10*1), K1, Z8
-	VMOVUPS.Z   (R11), K1, Z9
-	VFMADD231PS Z9, Z8, Z0
+	VMOVUPS.Z   (DX)(R10*1), K1, Z24
+	VMOVUPS.Z   (R11), K1, Z25
+	VFMADD231PS Z25, Z24, Z0
 	ADDQ        $0x10, R8
 	DECQ        DI
 	JNE         block1lasttap
@@ -946,19 +1644,19 @@ block1lasttap:
 block1lastsums:
 	TESTQ     $0x00000002, flags+96(FP)
 	JE        block1lastbias
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z0, Z0
+	VMOVUPS.Z (SI), K1, Z24
+	VADDPS    Z24, Z0, Z0
 
 block1lastbias:
 	TESTQ        $0x00000008, flags+96(FP)
 	JE           block1lastrelu
-	VXORPS       Z8, Z8, Z8
-	VMAXPS       Z0, Z8, Z0
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
 	TESTQ        $0x00000010, flags+96(FP)
 	JE           block1lastrelu6
-	VADDPS       Z8, Z0, Z0
-	VBROADCASTSS six<>+0(SB), Z8
-	VMINPS       Z0, Z8, Z0
+	VADDPS       Z24, Z0, Z0
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
 
 block1lastrelu6:
 block1lastrelu:
@@ -1008,10 +1706,282 @@ block8:
 	DECQ R9
 
 block8whole:
-	CMPQ R9, $0x01
-	JLT  block8vectorend
+	CMPQ R9, $0x03
+	JLT  block8by3end
 
-block8vector:
+block8by3:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+
+block8by3tap:
+	MOVQ         (R8), R10
+	ADDQ         CX, R10
+	LEAQ         (R10)(AX*2), R11
+	ADDQ         AX, R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R10), Z24
+	VADDPS       Z24, Z0, Z0
+	VMOVUPS      (R10)(AX*1), Z24
+	VADDPS       Z24, Z1, Z1
+	VMOVUPS      (R10)(AX*2), Z24
+	VADDPS       Z24, Z2, Z2
+	VMOVUPS      (R11), Z24
+	VADDPS       Z24, Z3, Z3
+	VMOVUPS      (R11)(AX*1), Z24
+	VADDPS       Z24, Z4, Z4
+	VMOVUPS      (R11)(AX*2), Z24
+	VADDPS       Z24, Z5, Z5
+	VMOVUPS      (R12), Z24
+	VADDPS       Z24, Z6, Z6
+	VMOVUPS      (R12)(AX*1), Z24
+	VADDPS       Z24, Z7, Z7
+	VMOVUPS      64(R10), Z24
+	VADDPS       Z24, Z8, Z8
+	VMOVUPS      64(R10)(AX*1), Z24
+	VADDPS       Z24, Z9, Z9
+	VMOVUPS      64(R10)(AX*2), Z24
+	VADDPS       Z24, Z10, Z10
+	VMOVUPS      64(R11), Z24
+	VADDPS       Z24, Z11, Z11
+	VMOVUPS      64(R11)(AX*1), Z24
+	VADDPS       Z24, Z12, Z12
+	VMOVUPS      64(R11)(AX*2), Z24
+	VADDPS       Z24, Z13, Z13
+	VMOVUPS      64(R12), Z24
+	VADDPS       Z24, Z14, Z14
+	VMOVUPS      64(R12)(AX*1), Z24
+	VADDPS       Z24, Z15, Z15
+	VMOVUPS      128(R10), Z24
+	VADDPS       Z24, Z16, Z16
+	VMOVUPS      128(R10)(AX*1), Z24
+	VADDPS       Z24, Z17, Z17
+	VMOVUPS      128(R10)(AX*2), Z24
+	VADDPS       Z24, Z18, Z18
+	VMOVUPS      128(R11), Z24
+	VADDPS       Z24, Z19, Z19
+	VMOVUPS      128(R11)(AX*1), Z24
+	VADDPS       Z24, Z20, Z20
+	VMOVUPS      128(R11)(AX*2), Z24
+	VADDPS       Z24, Z21, Z21
+	VMOVUPS      128(R12), Z24
+	VADDPS       Z24, Z22, Z22
+	VMOVUPS      128(R12)(AX*1), Z24
+	VADDPS       Z24, Z23, Z23
+	ADDQ         $0x10, R8
+	DECQ         DI
+	JNE          block8by3tap
+	VBROADCASTSS count+88(FP), Z24
+	VDIVPS       Z24, Z0, Z0
+	VDIVPS       Z24, Z1, Z1
+	VDIVPS       Z24, Z2, Z2
+	VDIVPS       Z24, Z3, Z3
+	VDIVPS       Z24, Z4, Z4
+	VDIVPS       Z24, Z5, Z5
+	VDIVPS       Z24, Z6, Z6
+	VDIVPS       Z24, Z7, Z7
+	VDIVPS       Z24, Z8, Z8
+	VDIVPS       Z24, Z9, Z9
+	VDIVPS       Z24, Z10, Z10
+	VDIVPS       Z24, Z11, Z11
+	VDIVPS       Z24, Z12, Z12
+	VDIVPS       Z24, Z13, Z13
+	VDIVPS       Z24, Z14, Z14
+	VDIVPS       Z24, Z15, Z15
+	VDIVPS       Z24, Z16, Z16
+	VDIVPS       Z24, Z17, Z17
+	VDIVPS       Z24, Z18, Z18
+	VDIVPS       Z24, Z19, Z19
+	VDIVPS       Z24, Z20, Z20
+	VDIVPS       Z24, Z21, Z21
+	VDIVPS       Z24, Z22, Z22
+	VDIVPS       Z24, Z23, Z23
+	MOVQ         ys+72(FP), DI
+	MOVQ         BX, R8
+	VMOVUPS      Z0, (R8)
+	VMOVUPS      Z8, 64(R8)
+	VMOVUPS      Z16, 128(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z1, (R8)
+	VMOVUPS      Z9, 64(R8)
+	VMOVUPS      Z17, 128(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z2, (R8)
+	VMOVUPS      Z10, 64(R8)
+	VMOVUPS      Z18, 128(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z3, (R8)
+	VMOVUPS      Z11, 64(R8)
+	VMOVUPS      Z19, 128(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z4, (R8)
+	VMOVUPS      Z12, 64(R8)
+	VMOVUPS      Z20, 128(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z5, (R8)
+	VMOVUPS      Z13, 64(R8)
+	VMOVUPS      Z21, 128(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z6, (R8)
+	VMOVUPS      Z14, 64(R8)
+	VMOVUPS      Z22, 128(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z7, (R8)
+	VMOVUPS      Z15, 64(R8)
+	VMOVUPS      Z23, 128(R8)
+	ADDQ         $0x000000c0, CX
+	ADDQ         $0x000000c0, DX
+	ADDQ         $0x000000c0, BX
+	ADDQ         $0x000000c0, SI
+	SUBQ         $0x03, R9
+	CMPQ         R9, $0x03
+	JGE          block8by3
+
+block8by3end:
+	CMPQ R9, $0x02
+	JLT  block8by2end
+
+block8by2:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+
+block8by2tap:
+	MOVQ         (R8), R10
+	ADDQ         CX, R10
+	LEAQ         (R10)(AX*2), R11
+	ADDQ         AX, R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVUPS      (R10), Z24
+	VADDPS       Z24, Z0, Z0
+	VMOVUPS      (R10)(AX*1), Z24
+	VADDPS       Z24, Z1, Z1
+	VMOVUPS      (R10)(AX*2), Z24
+	VADDPS       Z24, Z2, Z2
+	VMOVUPS      (R11), Z24
+	VADDPS       Z24, Z3, Z3
+	VMOVUPS      (R11)(AX*1), Z24
+	VADDPS       Z24, Z4, Z4
+	VMOVUPS      (R11)(AX*2), Z24
+	VADDPS       Z24, Z5, Z5
+	VMOVUPS      (R12), Z24
+	VADDPS       Z24, Z6, Z6
+	VMOVUPS      (R12)(AX*1), Z24
+	VADDPS       Z24, Z7, Z7
+	VMOVUPS      64(R10), Z24
+	VADDPS       Z24, Z8, Z8
+	VMOVUPS      64(R10)(AX*1), Z24
+	VADDPS       Z24, Z9, Z9
+	VMOVUPS      64(R10)(AX*2), Z24
+	VADDPS       Z24, Z10, Z10
+	VMOVUPS      64(R11), Z24
+	VADDPS       Z24, Z11, Z11
+	VMOVUPS      64(R11)(AX*1), Z24
+	VADDPS       Z24, Z12, Z12
+	VMOVUPS      64(R11)(AX*2), Z24
+	VADDPS       Z24, Z13, Z13
+	VMOVUPS      64(R12), Z24
+	VADDPS       Z24, Z14, Z14
+	VMOVUPS      64(R12)(AX*1), Z24
+	VADDPS       Z24, Z15, Z15
+	ADDQ         $0x10, R8
+	DECQ         DI
+	JNE          block8by2tap
+	VBROADCASTSS count+88(FP), Z24
+	VDIVPS       Z24, Z0, Z0
+	VDIVPS       Z24, Z1, Z1
+	VDIVPS       Z24, Z2, Z2
+	VDIVPS       Z24, Z3, Z3
+	VDIVPS       Z24, Z4, Z4
+	VDIVPS       Z24, Z5, Z5
+	VDIVPS       Z24, Z6, Z6
+	VDIVPS       Z24, Z7, Z7
+	VDIVPS       Z24, Z8, Z8
+	VDIVPS       Z24, Z9, Z9
+	VDIVPS       Z24, Z10, Z10
+	VDIVPS       Z24, Z11, Z11
+	VDIVPS       Z24, Z12, Z12
+	VDIVPS       Z24, Z13, Z13
+	VDIVPS       Z24, Z14, Z14
+	VDIVPS       Z24, Z15, Z15
+	MOVQ         ys+72(FP), DI
+	MOVQ         BX, R8
+	VMOVUPS      Z0, (R8)
+	VMOVUPS      Z8, 64(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z1, (R8)
+	VMOVUPS      Z9, 64(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z2, (R8)
+	VMOVUPS      Z10, 64(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z3, (R8)
+	VMOVUPS      Z11, 64(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z4, (R8)
+	VMOVUPS      Z12, 64(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z5, (R8)
+	VMOVUPS      Z13, 64(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z6, (R8)
+	VMOVUPS      Z14, 64(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z7, (R8)
+	VMOVUPS      Z15, 64(R8)
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000080, BX
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x02, R9
+	CMPQ         R9, $0x02
+	JGE          block8by2
+
+block8by2end:
+	CMPQ R9, $0x01
+	JLT  block8by1end
+
+block8by1:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
@@ -1023,41 +1993,41 @@ block8vector:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-block8vectortap:
+block8by1tap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
 	LEAQ         (R10)(AX*2), R11
 	ADDQ         AX, R11
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
-	VMOVUPS      (R10), Z8
-	VADDPS       Z8, Z0, Z0
-	VMOVUPS      (R10)(AX*1), Z8
-	VADDPS       Z8, Z1, Z1
-	VMOVUPS      (R10)(AX*2), Z8
-	VADDPS       Z8, Z2, Z2
-	VMOVUPS      (R11), Z8
-	VADDPS       Z8, Z3, Z3
-	VMOVUPS      (R11)(AX*1), Z8
-	VADDPS       Z8, Z4, Z4
-	VMOVUPS      (R11)(AX*2), Z8
-	VADDPS       Z8, Z5, Z5
-	VMOVUPS      (R12), Z8
-	VADDPS       Z8, Z6, Z6
-	VMOVUPS      (R12)(AX*1), Z8
-	VADDPS       Z8, Z7, Z7
+	VMOVUPS      (R10), Z24
+	VADDPS       Z24, Z0, Z0
+	VMOVUPS      (R10)(AX*1), Z24
+	VADDPS       Z24, Z1, Z1
+	VMOVUPS      (R10)(AX*2), Z24
+	VADDPS       Z24, Z2, Z2
+	VMOVUPS      (R11), Z24
+	VADDPS       Z24, Z3, Z3
+	VMOVUPS      (R11)(AX*1), Z24
+	VADDPS       Z24, Z4, Z4
+	VMOVUPS      (R11)(AX*2), Z24
+	VADDPS       Z24, Z5, Z5
+	VMOVUPS      (R12), Z24
+	VADDPS       Z24, Z6, Z6
+	VMOVUPS      (R12)(AX*1), Z24
+	VADDPS       Z24, Z7, Z7
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block8vectortap
-	VBROADCASTSS count+88(FP), Z8
-	VDIVPS       Z8, Z0, Z0
-	VDIVPS       Z8, Z1, Z1
-	VDIVPS       Z8, Z2, Z2
-	VDIVPS       Z8, Z3, Z3
-	VDIVPS       Z8, Z4, Z4
-	VDIVPS       Z8, Z5, Z5
-	VDIVPS       Z8, Z6, Z6
-	VDIVPS       Z8, Z7, Z7
+	JNE          block8by1tap
+	VBROADCASTSS count+88(FP), Z24
+	VDIVPS       Z24, Z0, Z0
+	VDIVPS       Z24, Z1, Z1
+	VDIVPS       Z24, Z2, Z2
+	VDIVPS       Z24, Z3, Z3
+	VDIVPS       Z24, Z4, Z4
+	VDIVPS       Z24, Z5, Z5
+	VDIVPS       Z24, Z6, Z6
+	VDIVPS       Z24, Z7, Z7
 	MOVQ         ys+72(FP), DI
 	MOVQ         BX, R8
 	VMOVUPS      Z0, (R8)
@@ -1081,9 +2051,9 @@ block8vectortap:
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, R9
 	CMPQ         R9, $0x01
-	JGE          block8vector
+	JGE          block8by1
 
-block8vectorend:
+block8by1end:
 	CMPQ   last+16(FP), $0x10
 	JE     block8end
 	MOVQ   at+32(FP), R8
@@ -1104,34 +2074,34 @@ block8lasttap:
 	ADDQ         AX, R11
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
-	VMOVUPS.Z    (R10), K1, Z8
-	VADDPS       Z8, Z0, Z0
-	VMOVUPS.Z    (R10)(AX*1), K1, Z8
-	VADDPS       Z8, Z1, Z1
-	VMOVUPS.Z    (R10)(AX*2), K1, Z8
-	VADDPS       Z8, Z2, Z2
-	VMOVUPS.Z    (R11), K1, Z8
-	VADDPS       Z8, Z3, Z3
-	VMOVUPS.Z    (R11)(AX*1), K1, Z8
-	VADDPS       Z8, Z4, Z4
-	VMOVUPS.Z    (R11)(AX*2), K1, Z8
-	VADDPS       Z8, Z5, Z5
-	VMOVUPS.Z    (R12), K1, Z8
-	VADDPS       Z8, Z6, Z6
-	VMOVUPS.Z    (R12)(AX*1), K1, Z8
-	VADDPS       Z8, Z7, Z7
+	VMOVUPS.Z    (R10), K1, Z24
+	VADDPS       Z24, Z0, Z0
+	VMOVUPS.Z    (R10)(AX*1), K1, Z24
+	VADDPS       Z24, Z1, Z1
+	VMOVUPS.Z    (R10)(AX*2), K1, Z24
+	VADDPS       Z24, Z2, Z2
+	VMOVUPS.Z    (R11), K1, Z24
+	VADDPS       Z24, Z3, Z3
+	VMOVUPS.Z    (R11)(AX*1), K1, Z24
+	VADDPS       Z24, Z4, Z4
+	VMOVUPS.Z    (R11)(AX*2), K1, Z24
+	VADDPS       Z24, Z5, Z5
+	VMOVUPS.Z    (R12), K1, Z24
+	VADDPS       Z24, Z6, Z6
+	VMOVUPS.Z    (R12)(AX*1), K1, Z24
+	VADDPS       Z24, Z7, Z7
 	ADDQ         $0x10, R8
 	DECQ         DI
 	JNE          block8lasttap
-	VBROADCASTSS count+88(FP), Z8
-	VDIVPS       Z8, Z0, Z0
-	VDIVPS       Z8, Z1, Z1
-	VDIVPS       Z8, Z2, Z2
-	VDIVPS       Z8, Z3, Z3
-	VDIVPS       Z8, Z4, Z4
-	VDIVPS       Z8, Z5, Z5
-	VDIVPS       Z8, Z6, Z6
-	VDIVPS       Z8, Z7, Z7
+	VBROADCASTSS count+88(FP), Z24
+	VDIVPS       Z24, Z0, Z0
+	VDIVPS       Z24, Z1, Z1
+	VDIVPS       Z24, Z2, Z2
+	VDIVPS       Z24, Z3, Z3
+	VDIVPS       Z24, Z4, Z4
+	VDIVPS       Z24, Z5, Z5
+	VDIVPS       Z24, Z6, Z6
+	VDIVPS       Z24, Z7, Z7
 	MOVQ         ys+72(FP), DI
 	MOVQ         BX, R8
 	VMOVUPS      Z0, K1, (R8)
@@ -1174,10 +2144,120 @@ block4:
 	DECQ R9
 
 block4whole:
-	CMPQ R9, $0x02
-	JLT  block4groupend
+	CMPQ R9, $0x04
+	JLT  block4by4end
 
-block4group:
+block4by4:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+
+block4by4tap:
+	MOVQ         (R8), R10
+	ADDQ         CX, R10
+	LEAQ         (R10)(AX*2), R11
+	ADDQ         AX, R11
+	VMOVUPS      (R10), Z24
+	VADDPS       Z24, Z0, Z0
+	VMOVUPS      (R10)(AX*1), Z24
+	VADDPS       Z24, Z1, Z1
+	VMOVUPS      (R10)(AX*2), Z24
+	VADDPS       Z24, Z2, Z2
+	VMOVUPS      (R11), Z24
+	VADDPS       Z24, Z3, Z3
+	VMOVUPS      64(R10), Z24
+	VADDPS       Z24, Z4, Z4
+	VMOVUPS      64(R10)(AX*1), Z24
+	VADDPS       Z24, Z5, Z5
+	VMOVUPS      64(R10)(AX*2), Z24
+	VADDPS       Z24, Z6, Z6
+	VMOVUPS      64(R11), Z24
+	VADDPS       Z24, Z7, Z7
+	VMOVUPS      128(R10), Z24
+	VADDPS       Z24, Z8, Z8
+	VMOVUPS      128(R10)(AX*1), Z24
+	VADDPS       Z24, Z9, Z9
+	VMOVUPS      128(R10)(AX*2), Z24
+	VADDPS       Z24, Z10, Z10
+	VMOVUPS      128(R11), Z24
+	VADDPS       Z24, Z11, Z11
+	VMOVUPS      192(R10), Z24
+	VADDPS       Z24, Z12, Z12
+	VMOVUPS      192(R10)(AX*1), Z24
+	VADDPS       Z24, Z13, Z13
+	VMOVUPS      192(R10)(AX*2), Z24
+	VADDPS       Z24, Z14, Z14
+	VMOVUPS      192(R11), Z24
+	VADDPS       Z24, Z15, Z15
+	ADDQ         $0x10, R8
+	DECQ         DI
+	JNE          block4by4tap
+	VBROADCASTSS count+88(FP), Z24
+	VDIVPS       Z24, Z0, Z0
+	VDIVPS       Z24, Z1, Z1
+	VDIVPS       Z24, Z2, Z2
+	VDIVPS       Z24, Z3, Z3
+	VDIVPS       Z24, Z4, Z4
+	VDIVPS       Z24, Z5, Z5
+	VDIVPS       Z24, Z6, Z6
+	VDIVPS       Z24, Z7, Z7
+	VDIVPS       Z24, Z8, Z8
+	VDIVPS       Z24, Z9, Z9
+	VDIVPS       Z24, Z10, Z10
+	VDIVPS       Z24, Z11, Z11
+	VDIVPS       Z24, Z12, Z12
+	VDIVPS       Z24, Z13, Z13
+	VDIVPS       Z24, Z14, Z14
+	VDIVPS       Z24, Z15, Z15
+	MOVQ         ys+72(FP), DI
+	MOVQ         BX, R8
+	VMOVUPS      Z0, (R8)
+	VMOVUPS      Z4, 64(R8)
+	VMOVUPS      Z8, 128(R8)
+	VMOVUPS      Z12, 192(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z1, (R8)
+	VMOVUPS      Z5, 64(R8)
+	VMOVUPS      Z9, 128(R8)
+	VMOVUPS      Z13, 192(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z2, (R8)
+	VMOVUPS      Z6, 64(R8)
+	VMOVUPS      Z10, 128(R8)
+	VMOVUPS      Z14, 192(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z3, (R8)
+	VMOVUPS      Z7, 64(R8)
+	VMOVUPS      Z11, 128(R8)
+	VMOVUPS      Z15, 192(R8)
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	ADDQ         $0x00000100, BX
+	ADDQ         $0x00000100, SI
+	SUBQ         $0x04, R9
+	CMPQ         R9, $0x04
+	JGE          block4by4
+
+block4by4end:
+	CMPQ R9, $0x02
+	JLT  block4by2end
+
+block4by2:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
@@ -1189,39 +2269,39 @@ block4group:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-block4grouptap:
+block4by2tap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
 	LEAQ         (R10)(AX*2), R11
 	ADDQ         AX, R11
-	VMOVUPS      (R10), Z8
-	VADDPS       Z8, Z0, Z0
-	VMOVUPS      (R10)(AX*1), Z8
-	VADDPS       Z8, Z1, Z1
-	VMOVUPS      (R10)(AX*2), Z8
-	VADDPS       Z8, Z2, Z2
-	VMOVUPS      (R11), Z8
-	VADDPS       Z8, Z3, Z3
-	VMOVUPS      64(R10), Z8
-	VADDPS       Z8, Z4, Z4
-	VMOVUPS      64(R10)(AX*1), Z8
-	VADDPS       Z8, Z5, Z5
-	VMOVUPS      64(R10)(AX*2), Z8
-	VADDPS       Z8, Z6, Z6
-	VMOVUPS      64(R11), Z8
-	VADDPS       Z8, Z7, Z7
+	VMOVUPS      (R10), Z24
+	VADDPS       Z24, Z0, Z0
+	VMOVUPS      (R10)(AX*1), Z24
+	VADDPS       Z24, Z1, Z1
+	VMOVUPS      (R10)(AX*2), Z24
+	VADDPS       Z24, Z2, Z2
+	VMOVUPS      (R11), Z24
+	VADDPS       Z24, Z3, Z3
+	VMOVUPS      64(R10), Z24
+	VADDPS       Z24, Z4, Z4
+	VMOVUPS      64(R10)(AX*1), Z24
+	VADDPS       Z24, Z5, Z5
+	VMOVUPS      64(R10)(AX*2), Z24
+	VADDPS       Z24, Z6, Z6
+	VMOVUPS      64(R11), Z24
+	VADDPS       Z24, Z7, Z7
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block4grouptap
-	VBROADCASTSS count+88(FP), Z8
-	VDIVPS       Z8, Z0, Z0
-	VDIVPS       Z8, Z1, Z1
-	VDIVPS       Z8, Z2, Z2
-	VDIVPS       Z8, Z3, Z3
-	VDIVPS       Z8, Z4, Z4
-	VDIVPS       Z8, Z5, Z5
-	VDIVPS       Z8, Z6, Z6
-	VDIVPS       Z8, Z7, Z7
+	JNE          block4by2tap
+	VBROADCASTSS count+88(FP), Z24
+	VDIVPS       Z24, Z0, Z0
+	VDIVPS       Z24, Z1, Z1
+	VDIVPS       Z24, Z2, Z2
+	VDIVPS       Z24, Z3, Z3
+	VDIVPS       Z24, Z4, Z4
+	VDIVPS       Z24, Z5, Z5
+	VDIVPS       Z24, Z6, Z6
+	VDIVPS       Z24, Z7, Z7
 	MOVQ         ys+72(FP), DI
 	MOVQ         BX, R8
 	VMOVUPS      Z0, (R8)
@@ -1241,13 +2321,13 @@ block4grouptap:
 	ADDQ         $0x00000080, SI
 	SUBQ         $0x02, R9
 	CMPQ         R9, $0x02
-	JGE          block4group
+	JGE          block4by2
 
-block4groupend:
+block4by2end:
 	CMPQ R9, $0x01
-	JLT  block4vectorend
+	JLT  block4by1end
 
-block4vector:
+block4by1:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
@@ -1255,27 +2335,27 @@ block4vector:
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-block4vectortap:
+block4by1tap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
 	LEAQ         (R10)(AX*2), R11
 	ADDQ         AX, R11
-	VMOVUPS      (R10), Z8
-	VADDPS       Z8, Z0, Z0
-	VMOVUPS      (R10)(AX*1), Z8
-	VADDPS       Z8, Z1, Z1
-	VMOVUPS      (R10)(AX*2), Z8
-	VADDPS       Z8, Z2, Z2
-	VMOVUPS      (R11), Z8
-	VADDPS       Z8, Z3, Z3
+	VMOVUPS      (R10), Z24
+	VADDPS       Z24, Z0, Z0
+	VMOVUPS      (R10)(AX*1), Z24
+	VADDPS       Z24, Z1, Z1
+	VMOVUPS      (R10)(AX*2), Z24
+	VADDPS       Z24, Z2, Z2
+	VMOVUPS      (R11), Z24
+	VADDPS       Z24, Z3, Z3
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block4vectortap
-	VBROADCASTSS count+88(FP), Z8
-	VDIVPS       Z8, Z0, Z0
-	VDIVPS       Z8, Z1, Z1
-	VDIVPS       Z8, Z2, Z2
-	VDIVPS       Z8, Z3, Z3
+	JNE          block4by1tap
+	VBROADCASTSS count+88(FP), Z24
+	VDIVPS       Z24, Z0, Z0
+	VDIVPS       Z24, Z1, Z1
+	VDIVPS       Z24, Z2, Z2
+	VDIVPS       Z24, Z3, Z3
 	MOVQ         ys+72(FP), DI
 	MOVQ         BX, R8
 	VMOVUPS      Z0, (R8)
@@ -1291,9 +2371,9 @@ block4vectortap:
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, R9
 	CMPQ         R9, $0x01
-	JGE          block4vector
+	JGE          block4by1
 
-block4vectorend:
+block4by1end:
 	CMPQ   last+16(FP), $0x10
 	JE     block4end
 	MOVQ   at+32(FP), R8
@@ -1308,22 +2388,22 @@ block4lasttap:
 	ADDQ         CX, R10
 	LEAQ         (R10)(AX*2), R11
 	ADDQ         AX, R11
-	VMOVUPS.Z    (R10), K1, Z8
-	VADDPS       Z8, Z0, Z0
-	VMOVUPS.Z    (R10)(AX*1), K1, Z8
-	VADDPS       Z8, Z1, Z1
-	VMOVUPS.Z    (R10)(AX*2), K1, Z8
-	VADDPS       Z8, Z2, Z2
-	VMOVUPS.Z    (R11), K1, Z8
-	VADDPS       Z8, Z3, Z3
+	VMOVUPS.Z    (R10), K1, Z24
+	VADDPS       Z24, Z0, Z0
+	VMOVUPS.Z    (R10)(AX*1), K1, Z24
+	VADDPS       Z24, Z1, Z1
+	VMOVUPS.Z    (R10)(AX*2), K1, Z24
+	VADDPS       Z24, Z2, Z2
+	VMOVUPS.Z    (R11), K1, Z24
+	VADDPS       Z24, Z3, Z3
 	ADDQ         $0x10, R8
 	DECQ         DI
 	JNE          block4lasttap
-	VBROADCASTSS count+88(FP), Z8
-	VDIVPS       Z8, Z0, Z0
-	VDIVPS       Z8, Z1, Z1
-	VDIVPS       Z8, Z2, Z2
-	VDIVPS       Z8, Z3, Z3
+	VBROADCASTSS count+88(FP), Z24
+	VDIVPS       Z24, Z0, Z0
+	VDIVPS       Z24, Z1, Z1
+	VDIVPS       Z24, Z2, Z2
+	VDIVPS       Z24, Z3, Z3
 	MOVQ         ys+72(FP), DI
 	MOVQ         BX, R8
 	VMOVUPS      Z0, K1, (R8)
@@ -1359,9 +2439,9 @@ block2:
 
 block2whole:
 	CMPQ R9, $0x04
-	JLT  block2groupend
+	JLT  block2by4end
 
-block2group:
+block2by4:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
@@ -1373,37 +2453,37 @@ block2group:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-block2grouptap:
+block2by4tap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
-	VMOVUPS      (R10), Z8
-	VADDPS       Z8, Z0, Z0
-	VMOVUPS      (R10)(AX*1), Z8
-	VADDPS       Z8, Z1, Z1
-	VMOVUPS      64(R10), Z8
-	VADDPS       Z8, Z2, Z2
-	VMOVUPS      64(R10)(AX*1), Z8
-	VADDPS       Z8, Z3, Z3
-	VMOVUPS      128(R10), Z8
-	VADDPS       Z8, Z4, Z4
-	VMOVUPS      128(R10)(AX*1), Z8
-	VADDPS       Z8, Z5, Z5
-	VMOVUPS      192(R10), Z8
-	VADDPS       Z8, Z6, Z6
-	VMOVUPS      192(R10)(AX*1), Z8
-	VADDPS       Z8, Z7, Z7
+	VMOVUPS      (R10), Z24
+	VADDPS       Z24, Z0, Z0
+	VMOVUPS      (R10)(AX*1), Z24
+	VADDPS       Z24, Z1, Z1
+	VMOVUPS      64(R10), Z24
+	VADDPS       Z24, Z2, Z2
+	VMOVUPS      64(R10)(AX*1), Z24
+	VADDPS       Z24, Z3, Z3
+	VMOVUPS      128(R10), Z24
+	VADDPS       Z24, Z4, Z4
+	VMOVUPS      128(R10)(AX*1), Z24
+	VADDPS       Z24, Z5, Z5
+	VMOVUPS      192(R10), Z24
+	VADDPS       Z24, Z6, Z6
+	VMOVUPS      192(R10)(AX*1), Z24
+	VADDPS       Z24, Z7, Z7
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block2grouptap
-	VBROADCASTSS count+88(FP), Z8
-	VDIVPS       Z8, Z0, Z0
-	VDIVPS       Z8, Z1, Z1
-	VDIVPS       Z8, Z2, Z2
-	VDIVPS       Z8, Z3, Z3
-	VDIVPS       Z8, Z4, Z4
-	VDIVPS       Z8, Z5, Z5
-	VDIVPS       Z8, Z6, Z6
-	VDIVPS       Z8, Z7, Z7
+	JNE          block2by4tap
+	VBROADCASTSS count+88(FP), Z24
+	VDIVPS       Z24, Z0, Z0
+	VDIVPS       Z24, Z1, Z1
+	VDIVPS       Z24, Z2, Z2
+	VDIVPS       Z24, Z3, Z3
+	VDIVPS       Z24, Z4, Z4
+	VDIVPS       Z24, Z5, Z5
+	VDIVPS       Z24, Z6, Z6
+	VDIVPS       Z24, Z7, Z7
 	MOVQ         ys+72(FP), DI
 	MOVQ         BX, R8
 	VMOVUPS      Z0, (R8)
@@ -1421,31 +2501,77 @@ block2grouptap:
 	ADDQ         $0x00000100, SI
 	SUBQ         $0x04, R9
 	CMPQ         R9, $0x04
-	JGE          block2group
+	JGE          block2by4
 
-block2groupend:
+block2by4end:
+	CMPQ R9, $0x02
+	JLT  block2by2end
+
+block2by2:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+block2by2tap:
+	MOVQ         (R8), R10
+	ADDQ         CX, R10
+	VMOVUPS      (R10), Z24
+	VADDPS       Z24, Z0, Z0
+	VMOVUPS      (R10)(AX*1), Z24
+	VADDPS       Z24, Z1, Z1
+	VMOVUPS      64(R10), Z24
+	VADDPS       Z24, Z2, Z2
+	VMOVUPS      64(R10)(AX*1), Z24
+	VADDPS       Z24, Z3, Z3
+	ADDQ         $0x10, R8
+	DECQ         DI
+	JNE          block2by2tap
+	VBROADCASTSS count+88(FP), Z24
+	VDIVPS       Z24, Z0, Z0
+	VDIVPS       Z24, Z1, Z1
+	VDIVPS       Z24, Z2, Z2
+	VDIVPS       Z24, Z3, Z3
+	MOVQ         ys+72(FP), DI
+	MOVQ         BX, R8
+	VMOVUPS      Z0, (R8)
+	VMOVUPS      Z2, 64(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Z1, (R8)
+	VMOVUPS      Z3, 64(R8)
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000080, BX
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x02, R9
+	CMPQ         R9, $0x02
+	JGE          block2by2
+
+block2by2end:
 	CMPQ R9, $0x01
-	JLT  block2vectorend
+	JLT  block2by1end
 
-block2vector:
+block2by1:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 
-block2vectortap:
+block2by1tap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
-	VMOVUPS      (R10), Z8
-	VADDPS       Z8, Z0, Z0
-	VMOVUPS      (R10)(AX*1), Z8
-	VADDPS       Z8, Z1, Z1
+	VMOVUPS      (R10), Z24
+	VADDPS       Z24, Z0, Z0
+	VMOVUPS      (R10)(AX*1), Z24
+	VADDPS       Z24, Z1, Z1
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block2vectortap
-	VBROADCASTSS count+88(FP), Z8
-	VDIVPS       Z8, Z0, Z0
-	VDIVPS       Z8, Z1, Z1
+	JNE          block2by1tap
+	VBROADCASTSS count+88(FP), Z24
+	VDIVPS       Z24, Z0, Z0
+	VDIVPS       Z24, Z1, Z1
 	MOVQ         ys+72(FP), DI
 	MOVQ         BX, R8
 	VMOVUPS      Z0, (R8)
@@ -1457,9 +2583,9 @@ block2vectortap:
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, R9
 	CMPQ         R9, $0x01
-	JGE          block2vector
+	JGE          block2by1
 
-block2vectorend:
+block2by1end:
 	CMPQ   last+16(FP), $0x10
 	JE     block2end
 	MOVQ   at+32(FP), R8
@@ -1470,16 +2596,16 @@ block2vectorend:
 block2lasttap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
-	VMOVUPS.Z    (R10), K1, Z8
-	VADDPS       Z8, Z0, Z0
-	VMOVUPS.Z    (R10)(AX*1), K1, Z8
-	VADDPS       Z8, Z1, Z1
+	VMOVUPS.Z    (R10), K1, Z24
+	VADDPS       Z24, Z0, Z0
+	VMOVUPS.Z    (R10)(AX*1), K1, Z24
+	VADDPS       Z24, Z1, Z1
 	ADDQ         $0x10, R8
 	DECQ         DI
 	JNE          block2lasttap
-	VBROADCASTSS count+88(FP), Z8
-	VDIVPS       Z8, Z0, Z0
-	VDIVPS       Z8, Z1, Z1
+	VBROADCASTSS count+88(FP), Z24
+	VDIVPS       Z24, Z0, Z0
+	VDIVPS       Z24, Z1, Z1
 	MOVQ         ys+72(FP), DI
 	MOVQ         BX, R8
 	VMOVUPS      Z0, K1, (R8)
@@ -1511,9 +2637,9 @@ block1:
 
 block1whole:
 	CMPQ R9, $0x04
-	JLT  block1groupend
+	JLT  block1by4end
 
-block1group:
+block1by4:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
@@ -1521,25 +2647,25 @@ block1group:
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-block1grouptap:
+block1by4tap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
-	VMOVUPS      (R10), Z8
-	VADDPS       Z8, Z0, Z0
-	VMOVUPS      64(R10), Z8
-	VADDPS       Z8, Z1, Z1
-	VMOVUPS      128(R10), Z8
-	VADDPS       Z8, Z2, Z2
-	VMOVUPS      192(R10), Z8
-	VADDPS       Z8, Z3, Z3
+	VMOVUPS      (R10), Z24
+	VADDPS       Z24, Z0, Z0
+	VMOVUPS      64(R10), Z24
+	VADDPS       Z24, Z1, Z1
+	VMOVUPS      128(R10), Z24
+	VADDPS       Z24, Z2, Z2
+	VMOVUPS      192(R10), Z24
+	VADDPS       Z24, Z3, Z3
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block1grouptap
-	VBROADCASTSS count+88(FP), Z8
-	VDIVPS       Z8, Z0, Z0
-	VDIVPS       Z8, Z1, Z1
-	VDIVPS       Z8, Z2, Z2
-	VDIVPS       Z8, Z3, Z3
+	JNE          block1by4tap
+	VBROADCASTSS count+88(FP), Z24
+	VDIVPS       Z24, Z0, Z0
+	VDIVPS       Z24, Z1, Z1
+	VDIVPS       Z24, Z2, Z2
+	VDIVPS       Z24, Z3, Z3
 	MOVQ         ys+72(FP), DI
 	MOVQ         BX, R8
 	VMOVUPS      Z0, (R8)
@@ -1552,27 +2678,62 @@ block1grouptap:
 	ADDQ         $0x00000100, SI
 	SUBQ         $0x04, R9
 	CMPQ         R9, $0x04
-	JGE          block1group
+	JGE          block1by4
 
-block1groupend:
+block1by4end:
+	CMPQ R9, $0x02
+	JLT  block1by2end
+
+block1by2:
+	MOVQ   at+32(FP), R8
+	MOVQ   taps+24(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+
+block1by2tap:
+	MOVQ         (R8), R10
+	ADDQ         CX, R10
+	VMOVUPS      (R10), Z24
+	VADDPS       Z24, Z0, Z0
+	VMOVUPS      64(R10), Z24
+	VADDPS       Z24, Z1, Z1
+	ADDQ         $0x10, R8
+	DECQ         DI
+	JNE          block1by2tap
+	VBROADCASTSS count+88(FP), Z24
+	VDIVPS       Z24, Z0, Z0
+	VDIVPS       Z24, Z1, Z1
+	MOVQ         ys+72(FP), DI
+	MOVQ         BX, R8
+	VMOVUPS      Z0, (R8)
+	VMOVUPS      Z1, 64(R8)
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000080, BX
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x02, R9
+	CMPQ         R9, $0x02
+	JGE          block1by2
+
+block1by2end:
 	CMPQ R9, $0x01
-	JLT  block1vectorend
+	JLT  block1by1end
 
-block1vector:
+block1by1:
 	MOVQ   at+32(FP), R8
 	MOVQ   taps+24(FP), DI
 	VXORPS Z0, Z0, Z0
 
-block1vectortap:
+block1by1tap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
-	VMOVUPS      (R10), Z8
-	VADDPS       Z8, Z0, Z0
+	VMOVUPS      (R10), Z24
+	VADDPS       Z24, Z0, Z0
 	ADDQ         $0x10, R8
 	DECQ         DI
-	JNE          block1vectortap
-	VBROADCASTSS count+88(FP), Z8
-	VDIVPS       Z8, Z0, Z0
+	JNE          block1by1tap
+	VBROADCASTSS count+88(FP), Z24
+	VDIVPS       Z24, Z0, Z0
 	MOVQ         ys+72(FP), DI
 	MOVQ         BX, R8
 	VMOVUPS      Z0, (R8)
@@ -1582,9 +2743,9 @@ block1vectortap:
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, R9
 	CMPQ         R9, $0x01
-	JGE          block1vector
+	JGE          block1by1
 
-block1vectorend:
+block1by1end:
 	CMPQ   last+16(FP), $0x10
 	JE     block1end
 	MOVQ   at+32(FP), R8
@@ -1594,13 +2755,13 @@ block1vectorend:
 block1lasttap:
 	MOVQ         (R8), R10
 	ADDQ         CX, R10
-	VMOVUPS.Z    (R10), K1, Z8
-	VADDPS       Z8, Z0, Z0
+	VMOVUPS.Z    (R10), K1, Z24
+	VADDPS       Z24, Z0, Z0
 	ADDQ         $0x10, R8
 	DECQ         DI
 	JNE          block1lasttap
-	VBROADCASTSS count+88(FP), Z8
-	VDIVPS       Z8, Z0, Z0
+	VBROADCASTSS count+88(FP), Z24
+	VDIVPS       Z24, Z0, Z0
 	MOVQ         ys+72(FP), DI
 	MOVQ         BX, R8
 	VMOVUPS      Z0, K1, (R8)
@@ -1643,10 +2804,332 @@ block8:
 	DECQ R9
 
 block8whole:
-	CMPQ R9, $0x01
-	JLT  block8vectorend
+	CMPQ R9, $0x03
+	JLT  block8by3end
 
-block8vector:
+block8by3:
+	MOVQ    at+32(FP), R8
+	MOVQ    taps+24(FP), DI
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	LEAQ    (R10)(AX*2), R11
+	ADDQ    AX, R11
+	LEAQ    (R11)(AX*2), R12
+	ADDQ    AX, R12
+	VMOVUPS (R10), Z0
+	VMOVUPS (R10)(AX*1), Z1
+	VMOVUPS (R10)(AX*2), Z2
+	VMOVUPS (R11), Z3
+	VMOVUPS (R11)(AX*1), Z4
+	VMOVUPS (R11)(AX*2), Z5
+	VMOVUPS (R12), Z6
+	VMOVUPS (R12)(AX*1), Z7
+	VMOVUPS 64(R10), Z8
+	VMOVUPS 64(R10)(AX*1), Z9
+	VMOVUPS 64(R10)(AX*2), Z10
+	VMOVUPS 64(R11), Z11
+	VMOVUPS 64(R11)(AX*1), Z12
+	VMOVUPS 64(R11)(AX*2), Z13
+	VMOVUPS 64(R12), Z14
+	VMOVUPS 64(R12)(AX*1), Z15
+	VMOVUPS 128(R10), Z16
+	VMOVUPS 128(R10)(AX*1), Z17
+	VMOVUPS 128(R10)(AX*2), Z18
+	VMOVUPS 128(R11), Z19
+	VMOVUPS 128(R11)(AX*1), Z20
+	VMOVUPS 128(R11)(AX*2), Z21
+	VMOVUPS 128(R12), Z22
+	VMOVUPS 128(R12)(AX*1), Z23
+
+block8by3tap:
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	LEAQ    (R10)(AX*2), R11
+	ADDQ    AX, R11
+	LEAQ    (R11)(AX*2), R12
+	ADDQ    AX, R12
+	VMOVUPS (R10), Z24
+	VCMPPS  $0x16, Z0, Z24, K2
+	VCMPPS  $0x07, Z0, Z0, K2, K2
+	VMOVAPS Z24, K2, Z0
+	VMOVUPS (R10)(AX*1), Z24
+	VCMPPS  $0x16, Z1, Z24, K2
+	VCMPPS  $0x07, Z1, Z1, K2, K2
+	VMOVAPS Z24, K2, Z1
+	VMOVUPS (R10)(AX*2), Z24
+	VCMPPS  $0x16, Z2, Z24, K2
+	VCMPPS  $0x07, Z2, Z2, K2, K2
+	VMOVAPS Z24, K2, Z2
+	VMOVUPS (R11), Z24
+	VCMPPS  $0x16, Z3, Z24, K2
+	VCMPPS  $0x07, Z3, Z3, K2, K2
+	VMOVAPS Z24, K2, Z3
+	VMOVUPS (R11)(AX*1), Z24
+	VCMPPS  $0x16, Z4, Z24, K2
+	VCMPPS  $0x07, Z4, Z4, K2, K2
+	VMOVAPS Z24, K2, Z4
+	VMOVUPS (R11)(AX*2), Z24
+	VCMPPS  $0x16, Z5, Z24, K2
+	VCMPPS  $0x07, Z5, Z5, K2, K2
+	VMOVAPS Z24, K2, Z5
+	VMOVUPS (R12), Z24
+	VCMPPS  $0x16, Z6, Z24, K2
+	VCMPPS  $0x07, Z6, Z6, K2, K2
+	VMOVAPS Z24, K2, Z6
+	VMOVUPS (R12)(AX*1), Z24
+	VCMPPS  $0x16, Z7, Z24, K2
+	VCMPPS  $0x07, Z7, Z7, K2, K2
+	VMOVAPS Z24, K2, Z7
+	VMOVUPS 64(R10), Z24
+	VCMPPS  $0x16, Z8, Z24, K2
+	VCMPPS  $0x07, Z8, Z8, K2, K2
+	VMOVAPS Z24, K2, Z8
+	VMOVUPS 64(R10)(AX*1), Z24
+	VCMPPS  $0x16, Z9, Z24, K2
+	VCMPPS  $0x07, Z9, Z9, K2, K2
+	VMOVAPS Z24, K2, Z9
+	VMOVUPS 64(R10)(AX*2), Z24
+	VCMPPS  $0x16, Z10, Z24, K2
+	VCMPPS  $0x07, Z10, Z10, K2, K2
+	VMOVAPS Z24, K2, Z10
+	VMOVUPS 64(R11), Z24
+	VCMPPS  $0x16, Z11, Z24, K2
+	VCMPPS  $0x07, Z11, Z11, K2, K2
+	VMOVAPS Z24, K2, Z11
+	VMOVUPS 64(R11)(AX*1), Z24
+	VCMPPS  $0x16, Z12, Z24, K2
+	VCMPPS  $0x07, Z12, Z12, K2, K2
+	VMOVAPS Z24, K2, Z12
+	VMOVUPS 64(R11)(AX*2), Z24
+	VCMPPS  $0x16, Z13, Z24, K2
+	VCMPPS  $0x07, Z13, Z13, K2, K2
+	VMOVAPS Z24, K2, Z13
+	VMOVUPS 64(R12), Z24
+	VCMPPS  $0x16, Z14, Z24, K2
+	VCMPPS  $0x07, Z14, Z14, K2, K2
+	VMOVAPS Z24, K2, Z14
+	VMOVUPS 64(R12)(AX*1), Z24
+	VCMPPS  $0x16, Z15, Z24, K2
+	VCMPPS  $0x07, Z15, Z15, K2, K2
+	VMOVAPS Z24, K2, Z15
+	VMOVUPS 128(R10), Z24
+	VCMPPS  $0x16, Z16, Z24, K2
+	VCMPPS  $0x07, Z16, Z16, K2, K2
+	VMOVAPS Z24, K2, Z16
+	VMOVUPS 128(R10)(AX*1), Z24
+	VCMPPS  $0x16, Z17, Z24, K2
+	VCMPPS  $0x07, Z17, Z17, K2, K2
+	VMOVAPS Z24, K2, Z17
+	VMOVUPS 128(R10)(AX*2), Z24
+	VCMPPS  $0x16, Z18, Z24, K2
+	VCMPPS  $0x07, Z18, Z18, K2, K2
+	VMOVAPS Z24, K2, Z18
+	VMOVUPS 128(R11), Z24
+	VCMPPS  $0x16, Z19, Z24, K2
+	VCMPPS  $0x07, Z19, Z19, K2, K2
+	VMOVAPS Z24, K2, Z19
+	VMOVUPS 128(R11)(AX*1), Z24
+	VCMPPS  $0x16, Z20, Z24, K2
+	VCMPPS  $0x07, Z20, Z20, K2, K2
+	VMOVAPS Z24, K2, Z20
+	VMOVUPS 128(R11)(AX*2), Z24
+	VCMPPS  $0x16, Z21, Z24, K2
+	VCMPPS  $0x07, Z21, Z21, K2, K2
+	VMOVAPS Z24, K2, Z21
+	VMOVUPS 128(R12), Z24
+	VCMPPS  $0x16, Z22, Z24, K2
+	VCMPPS  $0x07, Z22, Z22, K2, K2
+	VMOVAPS Z24, K2, Z22
+	VMOVUPS 128(R12)(AX*1), Z24
+	VCMPPS  $0x16, Z23, Z24, K2
+	VCMPPS  $0x07, Z23, Z23, K2, K2
+	VMOVAPS Z24, K2, Z23
+	ADDQ    $0x10, R8
+	DECQ    DI
+	JNE     block8by3tap
+	MOVQ    ys+72(FP), DI
+	MOVQ    BX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z8, 64(R8)
+	VMOVUPS Z16, 128(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z1, (R8)
+	VMOVUPS Z9, 64(R8)
+	VMOVUPS Z17, 128(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z10, 64(R8)
+	VMOVUPS Z18, 128(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z3, (R8)
+	VMOVUPS Z11, 64(R8)
+	VMOVUPS Z19, 128(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z12, 64(R8)
+	VMOVUPS Z20, 128(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z5, (R8)
+	VMOVUPS Z13, 64(R8)
+	VMOVUPS Z21, 128(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z14, 64(R8)
+	VMOVUPS Z22, 128(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z7, (R8)
+	VMOVUPS Z15, 64(R8)
+	VMOVUPS Z23, 128(R8)
+	ADDQ    $0x000000c0, CX
+	ADDQ    $0x000000c0, DX
+	ADDQ    $0x000000c0, BX
+	ADDQ    $0x000000c0, SI
+	SUBQ    $0x03, R9
+	CMPQ    R9, $0x03
+	JGE     block8by3
+
+block8by3end:
+	CMPQ R9, $0x02
+	JLT  block8by2end
+
+block8by2:
+	MOVQ    at+32(FP), R8
+	MOVQ    taps+24(FP), DI
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	LEAQ    (R10)(AX*2), R11
+	ADDQ    AX, R11
+	LEAQ    (R11)(AX*2), R12
+	ADDQ    AX, R12
+	VMOVUPS (R10), Z0
+	VMOVUPS (R10)(AX*1), Z1
+	VMOVUPS (R10)(AX*2), Z2
+	VMOVUPS (R11), Z3
+	VMOVUPS (R11)(AX*1), Z4
+	VMOVUPS (R11)(AX*2), Z5
+	VMOVUPS (R12), Z6
+	VMOVUPS (R12)(AX*1), Z7
+	VMOVUPS 64(R10), Z8
+	VMOVUPS 64(R10)(AX*1), Z9
+	VMOVUPS 64(R10)(AX*2), Z10
+	VMOVUPS 64(R11), Z11
+	VMOVUPS 64(R11)(AX*1), Z12
+	VMOVUPS 64(R11)(AX*2), Z13
+	VMOVUPS 64(R12), Z14
+	VMOVUPS 64(R12)(AX*1), Z15
+
+block8by2tap:
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	LEAQ    (R10)(AX*2), R11
+	ADDQ    AX, R11
+	LEAQ    (R11)(AX*2), R12
+	ADDQ    AX, R12
+	VMOVUPS (R10), Z24
+	VCMPPS  $0x16, Z0, Z24, K2
+	VCMPPS  $0x07, Z0, Z0, K2, K2
+	VMOVAPS Z24, K2, Z0
+	VMOVUPS (R10)(AX*1), Z24
+	VCMPPS  $0x16, Z1, Z24, K2
+	VCMPPS  $0x07, Z1, Z1, K2, K2
+	VMOVAPS Z24, K2, Z1
+	VMOVUPS (R10)(AX*2), Z24
+	VCMPPS  $0x16, Z2, Z24, K2
+	VCMPPS  $0x07, Z2, Z2, K2, K2
+	VMOVAPS Z24, K2, Z2
+	VMOVUPS (R11), Z24
+	VCMPPS  $0x16, Z3, Z24, K2
+	VCMPPS  $0x07, Z3, Z3, K2, K2
+	VMOVAPS Z24, K2, Z3
+	VMOVUPS (R11)(AX*1), Z24
+	VCMPPS  $0x16, Z4, Z24, K2
+	VCMPPS  $0x07, Z4, Z4, K2, K2
+	VMOVAPS Z24, K2, Z4
+	VMOVUPS (R11)(AX*2), Z24
+	VCMPPS  $0x16, Z5, Z24, K2
+	VCMPPS  $0x07, Z5, Z5, K2, K2
+	VMOVAPS Z24, K2, Z5
+	VMOVUPS (R12), Z24
+	VCMPPS  $0x16, Z6, Z24, K2
+	VCMPPS  $0x07, Z6, Z6, K2, K2
+	VMOVAPS Z24, K2, Z6
+	VMOVUPS (R12)(AX*1), Z24
+	VCMPPS  $0x16, Z7, Z24, K2
+	VCMPPS  $0x07, Z7, Z7, K2, K2
+	VMOVAPS Z24, K2, Z7
+	VMOVUPS 64(R10), Z24
+	VCMPPS  $0x16, Z8, Z24, K2
+	VCMPPS  $0x07, Z8, Z8, K2, K2
+	VMOVAPS Z24, K2, Z8
+	VMOVUPS 64(R10)(AX*1), Z24
+	VCMPPS  $0x16, Z9, Z24, K2
+	VCMPPS  $0x07, Z9, Z9, K2, K2
+	VMOVAPS Z24, K2, Z9
+	VMOVUPS 64(R10)(AX*2), Z24
+	VCMPPS  $0x16, Z10, Z24, K2
+	VCMPPS  $0x07, Z10, Z10, K2, K2
+	VMOVAPS Z24, K2, Z10
+	VMOVUPS 64(R11), Z24
+	VCMPPS  $0x16, Z11, Z24, K2
+	VCMPPS  $0x07, Z11, Z11, K2, K2
+	VMOVAPS Z24, K2, Z11
+	VMOVUPS 64(R11)(AX*1), Z24
+	VCMPPS  $0x16, Z12, Z24, K2
+	VCMPPS  $0x07, Z12, Z12, K2, K2
+	VMOVAPS Z24, K2, Z12
+	VMOVUPS 64(R11)(AX*2), Z24
+	VCMPPS  $0x16, Z13, Z24, K2
+	VCMPPS  $0x07, Z13, Z13, K2, K2
+	VMOVAPS Z24, K2, Z13
+	VMOVUPS 64(R12), Z24
+	VCMPPS  $0x16, Z14, Z24, K2
+	VCMPPS  $0x07, Z14, Z14, K2, K2
+	VMOVAPS Z24, K2, Z14
+	VMOVUPS 64(R12)(AX*1), Z24
+	VCMPPS  $0x16, Z15, Z24, K2
+	VCMPPS  $0x07, Z15, Z15, K2, K2
+	VMOVAPS Z24, K2, Z15
+	ADDQ    $0x10, R8
+	DECQ    DI
+	JNE     block8by2tap
+	MOVQ    ys+72(FP), DI
+	MOVQ    BX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z8, 64(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z1, (R8)
+	VMOVUPS Z9, 64(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z10, 64(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z3, (R8)
+	VMOVUPS Z11, 64(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z12, 64(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z5, (R8)
+	VMOVUPS Z13, 64(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z14, 64(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z7, (R8)
+	VMOVUPS Z15, 64(R8)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x02, R9
+	CMPQ    R9, $0x02
+	JGE     block8by2
+
+block8by2end:
+	CMPQ R9, $0x01
+	JLT  block8by1end
+
+block8by1:
 	MOVQ    at+32(FP), R8
 	MOVQ    taps+24(FP), DI
 	MOVQ    (R8), R10
@@ -1664,48 +3147,48 @@ block8vector:
 	VMOVUPS (R12), Z6
 	VMOVUPS (R12)(AX*1), Z7
 
-block8vectortap:
+block8by1tap:
 	MOVQ    (R8), R10
 	ADDQ    CX, R10
 	LEAQ    (R10)(AX*2), R11
 	ADDQ    AX, R11
 	LEAQ    (R11)(AX*2), R12
 	ADDQ    AX, R12
-	VMOVUPS (R10), Z8
-	VCMPPS  $0x16, Z0, Z8, K2
+	VMOVUPS (R10), Z24
+	VCMPPS  $0x16, Z0, Z24, K2
 	VCMPPS  $0x07, Z0, Z0, K2, K2
-	VMOVAPS Z8, K2, Z0
-	VMOVUPS (R10)(AX*1), Z8
-	VCMPPS  $0x16, Z1, Z8, K2
+	VMOVAPS Z24, K2, Z0
+	VMOVUPS (R10)(AX*1), Z24
+	VCMPPS  $0x16, Z1, Z24, K2
 	VCMPPS  $0x07, Z1, Z1, K2, K2
-	VMOVAPS Z8, K2, Z1
-	VMOVUPS (R10)(AX*2), Z8
-	VCMPPS  $0x16, Z2, Z8, K2
+	VMOVAPS Z24, K2, Z1
+	VMOVUPS (R10)(AX*2), Z24
+	VCMPPS  $0x16, Z2, Z24, K2
 	VCMPPS  $0x07, Z2, Z2, K2, K2
-	VMOVAPS Z8, K2, Z2
-	VMOVUPS (R11), Z8
-	VCMPPS  $0x16, Z3, Z8, K2
+	VMOVAPS Z24, K2, Z2
+	VMOVUPS (R11), Z24
+	VCMPPS  $0x16, Z3, Z24, K2
 	VCMPPS  $0x07, Z3, Z3, K2, K2
-	VMOVAPS Z8, K2, Z3
-	VMOVUPS (R11)(AX*1), Z8
-	VCMPPS  $0x16, Z4, Z8, K2
+	VMOVAPS Z24, K2, Z3
+	VMOVUPS (R11)(AX*1), Z24
+	VCMPPS  $0x16, Z4, Z24, K2
 	VCMPPS  $0x07, Z4, Z4, K2, K2
-	VMOVAPS Z8, K2, Z4
-	VMOVUPS (R11)(AX*2), Z8
-	VCMPPS  $0x16, Z5, Z8, K2
+	VMOVAPS Z24, K2, Z4
+	VMOVUPS (R11)(AX*2), Z24
+	VCMPPS  $0x16, Z5, Z24, K2
 	VCMPPS  $0x07, Z5, Z5, K2, K2
-	VMOVAPS Z8, K2, Z5
-	VMOVUPS (R12), Z8
-	VCMPPS  $0x16, Z6, Z8, K2
+	VMOVAPS Z24, K2, Z5
+	VMOVUPS (R12), Z24
+	VCMPPS  $0x16, Z6, Z24, K2
 	VCMPPS  $0x07, Z6, Z6, K2, K2
-	VMOVAPS Z8, K2, Z6
-	VMOVUPS (R12)(AX*1), Z8
-	VCMPPS  $0x16, Z7, Z8, K2
+	VMOVAPS Z24, K2, Z6
+	VMOVUPS (R12)(AX*1), Z24
+	VCMPPS  $0x16, Z7, Z24, K2
 	VCMPPS  $0x07, Z7, Z7, K2, K2
-	VMOVAPS Z8, K2, Z7
+	VMOVAPS Z24, K2, Z7
 	ADDQ    $0x10, R8
 	DECQ    DI
-	JNE     block8vectortap
+	JNE     block8by1tap
 	MOVQ    ys+72(FP), DI
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
@@ -1729,9 +3212,9 @@ block8vectortap:
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x01, R9
 	CMPQ    R9, $0x01
-	JGE     block8vector
+	JGE     block8by1
 
-block8vectorend:
+block8by1end:
 	CMPQ      last+16(FP), $0x10
 	JE        block8end
 	MOVQ      at+32(FP), R8
@@ -1758,38 +3241,38 @@ block8lasttap:
 	ADDQ      AX, R11
 	LEAQ      (R11)(AX*2), R12
 	ADDQ      AX, R12
-	VMOVUPS.Z (R10), K1, Z8
-	VCMPPS    $0x16, Z0, Z8, K2
+	VMOVUPS.Z (R10), K1, Z24
+	VCMPPS    $0x16, Z0, Z24, K2
 	VCMPPS    $0x07, Z0, Z0, K2, K2
-	VMOVAPS   Z8, K2, Z0
-	VMOVUPS.Z (R10)(AX*1), K1, Z8
-	VCMPPS    $0x16, Z1, Z8, K2
+	VMOVAPS   Z24, K2, Z0
+	VMOVUPS.Z (R10)(AX*1), K1, Z24
+	VCMPPS    $0x16, Z1, Z24, K2
 	VCMPPS    $0x07, Z1, Z1, K2, K2
-	VMOVAPS   Z8, K2, Z1
-	VMOVUPS.Z (R10)(AX*2), K1, Z8
-	VCMPPS    $0x16, Z2, Z8, K2
+	VMOVAPS   Z24, K2, Z1
+	VMOVUPS.Z (R10)(AX*2), K1, Z24
+	VCMPPS    $0x16, Z2, Z24, K2
 	VCMPPS    $0x07, Z2, Z2, K2, K2
-	VMOVAPS   Z8, K2, Z2
-	VMOVUPS.Z (R11), K1, Z8
-	VCMPPS    $0x16, Z3, Z8, K2
+	VMOVAPS   Z24, K2, Z2
+	VMOVUPS.Z (R11), K1, Z24
+	VCMPPS    $0x16, Z3, Z24, K2
 	VCMPPS    $0x07, Z3, Z3, K2, K2
-	VMOVAPS   Z8, K2, Z3
-	VMOVUPS.Z (R11)(AX*1), K1, Z8
-	VCMPPS    $0x16, Z4, Z8, K2
+	VMOVAPS   Z24, K2, Z3
+	VMOVUPS.Z (R11)(AX*1), K1, Z24
+	VCMPPS    $0x16, Z4, Z24, K2
 	VCMPPS    $0x07, Z4, Z4, K2, K2
-	VMOVAPS   Z8, K2, Z4
-	VMOVUPS.Z (R11)(AX*2), K1, Z8
-	VCMPPS    $0x16, Z5, Z8, K2
+	VMOVAPS   Z24, K2, Z4
+	VMOVUPS.Z (R11)(AX*2), K1, Z24
+	VCMPPS    $0x16, Z5, Z24, K2
 	VCMPPS    $0x07, Z5, Z5, K2, K2
-	VMOVAPS   Z8, K2, Z5
-	VMOVUPS.Z (R12), K1, Z8
-	VCMPPS    $0x16, Z6, Z8, K2
+	VMOVAPS   Z24, K2, Z5
+	VMOVUPS.Z (R12), K1, Z24
+	VCMPPS    $0x16, Z6, Z24, K2
 	VCMPPS    $0x07, Z6, Z6, K2, K2
-	VMOVAPS   Z8, K2, Z6
-	VMOVUPS.Z (R12)(AX*1), K1, Z8
-	VCMPPS    $0x16, Z7, Z8, K2
+	VMOVAPS   Z24, K2, Z6
+	VMOVUPS.Z (R12)(AX*1), K1, Z24
+	VCMPPS    $0x16, Z7, Z24, K2
 	VCMPPS    $0x07, Z7, Z7, K2, K2
-	VMOVAPS   Z8, K2, Z7
+	VMOVAPS   Z24, K2, Z7
 	ADDQ      $0x10, R8
 	DECQ      DI
 	JNE       block8lasttap
@@ -1835,10 +3318,139 @@ block4:
 	DECQ R9
 
 block4whole:
-	CMPQ R9, $0x02
-	JLT  block4groupend
+	CMPQ R9, $0x04
+	JLT  block4by4end
 
-block4group:
+block4by4:
+	MOVQ    at+32(FP), R8
+	MOVQ    taps+24(FP), DI
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	LEAQ    (R10)(AX*2), R11
+	ADDQ    AX, R11
+	VMOVUPS (R10), Z0
+	VMOVUPS (R10)(AX*1), Z1
+	VMOVUPS (R10)(AX*2), Z2
+	VMOVUPS (R11), Z3
+	VMOVUPS 64(R10), Z4
+	VMOVUPS 64(R10)(AX*1), Z5
+	VMOVUPS 64(R10)(AX*2), Z6
+	VMOVUPS 64(R11), Z7
+	VMOVUPS 128(R10), Z8
+	VMOVUPS 128(R10)(AX*1), Z9
+	VMOVUPS 128(R10)(AX*2), Z10
+	VMOVUPS 128(R11), Z11
+	VMOVUPS 192(R10), Z12
+	VMOVUPS 192(R10)(AX*1), Z13
+	VMOVUPS 192(R10)(AX*2), Z14
+	VMOVUPS 192(R11), Z15
+
+block4by4tap:
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	LEAQ    (R10)(AX*2), R11
+	ADDQ    AX, R11
+	VMOVUPS (R10), Z24
+	VCMPPS  $0x16, Z0, Z24, K2
+	VCMPPS  $0x07, Z0, Z0, K2, K2
+	VMOVAPS Z24, K2, Z0
+	VMOVUPS (R10)(AX*1), Z24
+	VCMPPS  $0x16, Z1, Z24, K2
+	VCMPPS  $0x07, Z1, Z1, K2, K2
+	VMOVAPS Z24, K2, Z1
+	VMOVUPS (R10)(AX*2), Z24
+	VCMPPS  $0x16, Z2, Z24, K2
+	VCMPPS  $0x07, Z2, Z2, K2, K2
+	VMOVAPS Z24, K2, Z2
+	VMOVUPS (R11), Z24
+	VCMPPS  $0x16, Z3, Z24, K2
+	VCMPPS  $0x07, Z3, Z3, K2, K2
+	VMOVAPS Z24, K2, Z3
+	VMOVUPS 64(R10), Z24
+	VCMPPS  $0x16, Z4, Z24, K2
+	VCMPPS  $0x07, Z4, Z4, K2, K2
+	VMOVAPS Z24, K2, Z4
+	VMOVUPS 64(R10)(AX*1), Z24
+	VCMPPS  $0x16, Z5, Z24, K2
+	VCMPPS  $0x07, Z5, Z5, K2, K2
+	VMOVAPS Z24, K2, Z5
+	VMOVUPS 64(R10)(AX*2), Z24
+	VCMPPS  $0x16, Z6, Z24, K2
+	VCMPPS  $0x07, Z6, Z6, K2, K2
+	VMOVAPS Z24, K2, Z6
+	VMOVUPS 64(R11), Z24
+	VCMPPS  $0x16, Z7, Z24, K2
+	VCMPPS  $0x07, Z7, Z7, K2, K2
+	VMOVAPS Z24, K2, Z7
+	VMOVUPS 128(R10), Z24
+	VCMPPS  $0x16, Z8, Z24, K2
+	VCMPPS  $0x07, Z8, Z8, K2, K2
+	VMOVAPS Z24, K2, Z8
+	VMOVUPS 128(R10)(AX*1), Z24
+	VCMPPS  $0x16, Z9, Z24, K2
+	VCMPPS  $0x07, Z9, Z9, K2, K2
+	VMOVAPS Z24, K2, Z9
+	VMOVUPS 128(R10)(AX*2), Z24
+	VCMPPS  $0x16, Z10, Z24, K2
+	VCMPPS  $0x07, Z10, Z10, K2, K2
+	VMOVAPS Z24, K2, Z10
+	VMOVUPS 128(R11), Z24
+	VCMPPS  $0x16, Z11, Z24, K2
+	VCMPPS  $0x07, Z11, Z11, K2, K2
+	VMOVAPS Z24, K2, Z11
+	VMOVUPS 192(R10), Z24
+	VCMPPS  $0x16, Z12, Z24, K2
+	VCMPPS  $0x07, Z12, Z12, K2, K2
+	VMOVAPS Z24, K2, Z12
+	VMOVUPS 192(R10)(AX*1), Z24
+	VCMPPS  $0x16, Z13, Z24, K2
+	VCMPPS  $0x07, Z13, Z13, K2, K2
+	VMOVAPS Z24, K2, Z13
+	VMOVUPS 192(R10)(AX*2), Z24
+	VCMPPS  $0x16, Z14, Z24, K2
+	VCMPPS  $0x07, Z14, Z14, K2, K2
+	VMOVAPS Z24, K2, Z14
+	VMOVUPS 192(R11), Z24
+	VCMPPS  $0x16, Z15, Z24, K2
+	VCMPPS  $0x07, Z15, Z15, K2, K2
+	VMOVAPS Z24, K2, Z15
+	ADDQ    $0x10, R8
+	DECQ    DI
+	JNE     block4by4tap
+	MOVQ    ys+72(FP), DI
+	MOVQ    BX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z4, 64(R8)
+	VMOVUPS Z8, 128(R8)
+	VMOVUPS Z12, 192(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z1, (R8)
+	VMOVUPS Z5, 64(R8)
+	VMOVUPS Z9, 128(R8)
+	VMOVUPS Z13, 192(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z6, 64(R8)
+	VMOVUPS Z10, 128(R8)
+	VMOVUPS Z14, 192(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z3, (R8)
+	VMOVUPS Z7, 64(R8)
+	VMOVUPS Z11, 128(R8)
+	VMOVUPS Z15, 192(R8)
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x04, R9
+	CMPQ    R9, $0x04
+	JGE     block4by4
+
+block4by4end:
+	CMPQ R9, $0x02
+	JLT  block4by2end
+
+block4by2:
 	MOVQ    at+32(FP), R8
 	MOVQ    taps+24(FP), DI
 	MOVQ    (R8), R10
@@ -1854,46 +3466,46 @@ block4group:
 	VMOVUPS 64(R10)(AX*2), Z6
 	VMOVUPS 64(R11), Z7
 
-block4grouptap:
+block4by2tap:
 	MOVQ    (R8), R10
 	ADDQ    CX, R10
 	LEAQ    (R10)(AX*2), R11
 	ADDQ    AX, R11
-	VMOVUPS (R10), Z8
-	VCMPPS  $0x16, Z0, Z8, K2
+	VMOVUPS (R10), Z24
+	VCMPPS  $0x16, Z0, Z24, K2
 	VCMPPS  $0x07, Z0, Z0, K2, K2
-	VMOVAPS Z8, K2, Z0
-	VMOVUPS (R10)(AX*1), Z8
-	VCMPPS  $0x16, Z1, Z8, K2
+	VMOVAPS Z24, K2, Z0
+	VMOVUPS (R10)(AX*1), Z24
+	VCMPPS  $0x16, Z1, Z24, K2
 	VCMPPS  $0x07, Z1, Z1, K2, K2
-	VMOVAPS Z8, K2, Z1
-	VMOVUPS (R10)(AX*2), Z8
-	VCMPPS  $0x16, Z2, Z8, K2
+	VMOVAPS Z24, K2, Z1
+	VMOVUPS (R10)(AX*2), Z24
+	VCMPPS  $0x16, Z2, Z24, K2
 	VCMPPS  $0x07, Z2, Z2, K2, K2
-	VMOVAPS Z8, K2, Z2
-	VMOVUPS (R11), Z8
-	VCMPPS  $0x16, Z3, Z8, K2
+	VMOVAPS Z24, K2, Z2
+	VMOVUPS (R11), Z24
+	VCMPPS  $0x16, Z3, Z24, K2
 	VCMPPS  $0x07, Z3, Z3, K2, K2
-	VMOVAPS Z8, K2, Z3
-	VMOVUPS 64(R10), Z8
-	VCMPPS  $0x16, Z4, Z8, K2
+	VMOVAPS Z24, K2, Z3
+	VMOVUPS 64(R10), Z24
+	VCMPPS  $0x16, Z4, Z24, K2
 	VCMPPS  $0x07, Z4, Z4, K2, K2
-	VMOVAPS Z8, K2, Z4
-	VMOVUPS 64(R10)(AX*1), Z8
-	VCMPPS  $0x16, Z5, Z8, K2
+	VMOVAPS Z24, K2, Z4
+	VMOVUPS 64(R10)(AX*1), Z24
+	VCMPPS  $0x16, Z5, Z24, K2
 	VCMPPS  $0x07, Z5, Z5, K2, K2
-	VMOVAPS Z8, K2, Z5
-	VMOVUPS 64(R10)(AX*2), Z8
-	VCMPPS  $0x16, Z6, Z8, K2
+	VMOVAPS Z24, K2, Z5
+	VMOVUPS 64(R10)(AX*2), Z24
+	VCMPPS  $0x16, Z6, Z24, K2
 	VCMPPS  $0x07, Z6, Z6, K2, K2
-	VMOVAPS Z8, K2, Z6
-	VMOVUPS 64(R11), Z8
-	VCMPPS  $0x16, Z7, Z8, K2
+	VMOVAPS Z24, K2, Z6
+	VMOVUPS 64(R11), Z24
+	VCMPPS  $0x16, Z7, Z24, K2
 	VCMPPS  $0x07, Z7, Z7, K2, K2
-	VMOVAPS Z8, K2, Z7
+	VMOVAPS Z24, K2, Z7
 	ADDQ    $0x10, R8
 	DECQ    DI
-	JNE     block4grouptap
+	JNE     block4by2tap
 	MOVQ    ys+72(FP), DI
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
@@ -1913,13 +3525,13 @@ block4grouptap:
 	ADDQ    $0x00000080, SI
 	SUBQ    $0x02, R9
 	CMPQ    R9, $0x02
-	JGE     block4group
+	JGE     block4by2
 
-block4groupend:
+block4by2end:
 	CMPQ R9, $0x01
-	JLT  block4vectorend
+	JLT  block4by1end
 
-block4vector:
+block4by1:
 	MOVQ    at+32(FP), R8
 	MOVQ    taps+24(FP), DI
 	MOVQ    (R8), R10
@@ -1931,30 +3543,30 @@ block4vector:
 	VMOVUPS (R10)(AX*2), Z2
 	VMOVUPS (R11), Z3
 
-block4vectortap:
+block4by1tap:
 	MOVQ    (R8), R10
 	ADDQ    CX, R10
 	LEAQ    (R10)(AX*2), R11
 	ADDQ    AX, R11
-	VMOVUPS (R10), Z8
-	VCMPPS  $0x16, Z0, Z8, K2
+	VMOVUPS (R10), Z24
+	VCMPPS  $0x16, Z0, Z24, K2
 	VCMPPS  $0x07, Z0, Z0, K2, K2
-	VMOVAPS Z8, K2, Z0
-	VMOVUPS (R10)(AX*1), Z8
-	VCMPPS  $0x16, Z1, Z8, K2
+	VMOVAPS Z24, K2, Z0
+	VMOVUPS (R10)(AX*1), Z24
+	VCMPPS  $0x16, Z1, Z24, K2
 	VCMPPS  $0x07, Z1, Z1, K2, K2
-	VMOVAPS Z8, K2, Z1
-	VMOVUPS (R10)(AX*2), Z8
-	VCMPPS  $0x16, Z2, Z8, K2
+	VMOVAPS Z24, K2, Z1
+	VMOVUPS (R10)(AX*2), Z24
+	VCMPPS  $0x16, Z2, Z24, K2
 	VCMPPS  $0x07, Z2, Z2, K2, K2
-	VMOVAPS Z8, K2, Z2
-	VMOVUPS (R11), Z8
-	VCMPPS  $0x16, Z3, Z8, K2
+	VMOVAPS Z24, K2, Z2
+	VMOVUPS (R11), Z24
+	VCMPPS  $0x16, Z3, Z24, K2
 	VCMPPS  $0x07, Z3, Z3, K2, K2
-	VMOVAPS Z8, K2, Z3
+	VMOVAPS Z24, K2, Z3
 	ADDQ    $0x10, R8
 	DECQ    DI
-	JNE     block4vectortap
+	JNE     block4by1tap
 	MOVQ    ys+72(FP), DI
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
@@ -1970,9 +3582,9 @@ block4vectortap:
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x01, R9
 	CMPQ    R9, $0x01
-	JGE     block4vector
+	JGE     block4by1
 
-block4vectorend:
+block4by1end:
 	CMPQ      last+16(FP), $0x10
 	JE        block4end
 	MOVQ      at+32(FP), R8
@@ -1991,22 +3603,22 @@ block4lasttap:
 	ADDQ      CX, R10
 	LEAQ      (R10)(AX*2), R11
 	ADDQ      AX, R11
-	VMOVUPS.Z (R10), K1, Z8
-	VCMPPS    $0x16, Z0, Z8, K2
+	VMOVUPS.Z (R10), K1, Z24
+	VCMPPS    $0x16, Z0, Z24, K2
 	VCMPPS    $0x07, Z0, Z0, K2, K2
-	VMOVAPS   Z8, K2, Z0
-	VMOVUPS.Z (R10)(AX*1), K1, Z8
-	VCMPPS    $0x16, Z1, Z8, K2
+	VMOVAPS   Z24, K2, Z0
+	VMOVUPS.Z (R10)(AX*1), K1, Z24
+	VCMPPS    $0x16, Z1, Z24, K2
 	VCMPPS    $0x07, Z1, Z1, K2, K2
-	VMOVAPS   Z8, K2, Z1
-	VMOVUPS.Z (R10)(AX*2), K1, Z8
-	VCMPPS    $0x16, Z2, Z8, K2
+	VMOVAPS   Z24, K2, Z1
+	VMOVUPS.Z (R10)(AX*2), K1, Z24
+	VCMPPS    $0x16, Z2, Z24, K2
 	VCMPPS    $0x07, Z2, Z2, K2, K2
-	VMOVAPS   Z8, K2, Z2
-	VMOVUPS.Z (R11), K1, Z8
-	VCMPPS    $0x16, Z3, Z8, K2
+	VMOVAPS   Z24, K2, Z2
+	VMOVUPS.Z (R11), K1, Z24
+	VCMPPS    $0x16, Z3, Z24, K2
 	VCMPPS    $0x07, Z3, Z3, K2, K2
-	VMOVAPS   Z8, K2, Z3
+	VMOVAPS   Z24, K2, Z3
 	ADDQ      $0x10, R8
 	DECQ      DI
 	JNE       block4lasttap
@@ -2045,9 +3657,9 @@ block2:
 
 block2whole:
 	CMPQ R9, $0x04
-	JLT  block2groupend
+	JLT  block2by4end
 
-block2group:
+block2by4:
 	MOVQ    at+32(FP), R8
 	MOVQ    taps+24(FP), DI
 	MOVQ    (R8), R10
@@ -2061,44 +3673,44 @@ block2group:
 	VMOVUPS 192(R10), Z6
 	VMOVUPS 192(R10)(AX*1), Z7
 
-block2grouptap:
+block2by4tap:
 	MOVQ    (R8), R10
 	ADDQ    CX, R10
-	VMOVUPS (R10), Z8
-	VCMPPS  $0x16, Z0, Z8, K2
+	VMOVUPS (R10), Z24
+	VCMPPS  $0x16, Z0, Z24, K2
 	VCMPPS  $0x07, Z0, Z0, K2, K2
-	VMOVAPS Z8, K2, Z0
-	VMOVUPS (R10)(AX*1), Z8
-	VCMPPS  $0x16, Z1, Z8, K2
+	VMOVAPS Z24, K2, Z0
+	VMOVUPS (R10)(AX*1), Z24
+	VCMPPS  $0x16, Z1, Z24, K2
 	VCMPPS  $0x07, Z1, Z1, K2, K2
-	VMOVAPS Z8, K2, Z1
-	VMOVUPS 64(R10), Z8
-	VCMPPS  $0x16, Z2, Z8, K2
+	VMOVAPS Z24, K2, Z1
+	VMOVUPS 64(R10), Z24
+	VCMPPS  $0x16, Z2, Z24, K2
 	VCMPPS  $0x07, Z2, Z2, K2, K2
-	VMOVAPS Z8, K2, Z2
-	VMOVUPS 64(R10)(AX*1), Z8
-	VCMPPS  $0x16, Z3, Z8, K2
+	VMOVAPS Z24, K2, Z2
+	VMOVUPS 64(R10)(AX*1), Z24
+	VCMPPS  $0x16, Z3, Z24, K2
 	VCMPPS  $0x07, Z3, Z3, K2, K2
-	VMOVAPS Z8, K2, Z3
-	VMOVUPS 128(R10), Z8
-	VCMPPS  $0x16, Z4, Z8, K2
+	VMOVAPS Z24, K2, Z3
+	VMOVUPS 128(R10), Z24
+	VCMPPS  $0x16, Z4, Z24, K2
 	VCMPPS  $0x07, Z4, Z4, K2, K2
-	VMOVAPS Z8, K2, Z4
-	VMOVUPS 128(R10)(AX*1), Z8
-	VCMPPS  $0x16, Z5, Z8, K2
+	VMOVAPS Z24, K2, Z4
+	VMOVUPS 128(R10)(AX*1), Z24
+	VCMPPS  $0x16, Z5, Z24, K2
 	VCMPPS  $0x07, Z5, Z5, K2, K2
-	VMOVAPS Z8, K2, Z5
-	VMOVUPS 192(R10), Z8
-	VCMPPS  $0x16, Z6, Z8, K2
+	VMOVAPS Z24, K2, Z5
+	VMOVUPS 192(R10), Z24
+	VCMPPS  $0x16, Z6, Z24, K2
 	VCMPPS  $0x07, Z6, Z6, K2, K2
-	VMOVAPS Z8, K2, Z6
-	VMOVUPS 192(R10)(AX*1), Z8
-	VCMPPS  $0x16, Z7, Z8, K2
+	VMOVAPS Z24, K2, Z6
+	VMOVUPS 192(R10)(AX*1), Z24
+	VCMPPS  $0x16, Z7, Z24, K2
 	VCMPPS  $0x07, Z7, Z7, K2, K2
-	VMOVAPS Z8, K2, Z7
+	VMOVAPS Z24, K2, Z7
 	ADDQ    $0x10, R8
 	DECQ    DI
-	JNE     block2grouptap
+	JNE     block2by4tap
 	MOVQ    ys+72(FP), DI
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
@@ -2116,13 +3728,64 @@ block2grouptap:
 	ADDQ    $0x00000100, SI
 	SUBQ    $0x04, R9
 	CMPQ    R9, $0x04
-	JGE     block2group
+	JGE     block2by4
 
-block2groupend:
+block2by4end:
+	CMPQ R9, $0x02
+	JLT  block2by2end
+
+block2by2:
+	MOVQ    at+32(FP), R8
+	MOVQ    taps+24(FP), DI
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	VMOVUPS (R10), Z0
+	VMOVUPS (R10)(AX*1), Z1
+	VMOVUPS 64(R10), Z2
+	VMOVUPS 64(R10)(AX*1), Z3
+
+block2by2tap:
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	VMOVUPS (R10), Z24
+	VCMPPS  $0x16, Z0, Z24, K2
+	VCMPPS  $0x07, Z0, Z0, K2, K2
+	VMOVAPS Z24, K2, Z0
+	VMOVUPS (R10)(AX*1), Z24
+	VCMPPS  $0x16, Z1, Z24, K2
+	VCMPPS  $0x07, Z1, Z1, K2, K2
+	VMOVAPS Z24, K2, Z1
+	VMOVUPS 64(R10), Z24
+	VCMPPS  $0x16, Z2, Z24, K2
+	VCMPPS  $0x07, Z2, Z2, K2, K2
+	VMOVAPS Z24, K2, Z2
+	VMOVUPS 64(R10)(AX*1), Z24
+	VCMPPS  $0x16, Z3, Z24, K2
+	VCMPPS  $0x07, Z3, Z3, K2, K2
+	VMOVAPS Z24, K2, Z3
+	ADDQ    $0x10, R8
+	DECQ    DI
+	JNE     block2by2tap
+	MOVQ    ys+72(FP), DI
+	MOVQ    BX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z2, 64(R8)
+	ADDQ    DI, R8
+	VMOVUPS Z1, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x02, R9
+	CMPQ    R9, $0x02
+	JGE     block2by2
+
+block2by2end:
 	CMPQ R9, $0x01
-	JLT  block2vectorend
+	JLT  block2by1end
 
-block2vector:
+block2by1:
 	MOVQ    at+32(FP), R8
 	MOVQ    taps+24(FP), DI
 	MOVQ    (R8), R10
@@ -2130,20 +3793,20 @@ block2vector:
 	VMOVUPS (R10), Z0
 	VMOVUPS (R10)(AX*1), Z1
 
-block2vectortap:
+block2by1tap:
 	MOVQ    (R8), R10
 	ADDQ    CX, R10
-	VMOVUPS (R10), Z8
-	VCMPPS  $0x16, Z0, Z8, K2
+	VMOVUPS (R10), Z24
+	VCMPPS  $0x16, Z0, Z24, K2
 	VCMPPS  $0x07, Z0, Z0, K2, K2
-	VMOVAPS Z8, K2, Z0
-	VMOVUPS (R10)(AX*1), Z8
-	VCMPPS  $0x16, Z1, Z8, K2
+	VMOVAPS Z24, K2, Z0
+	VMOVUPS (R10)(AX*1), Z24
+	VCMPPS  $0x16, Z1, Z24, K2
 	VCMPPS  $0x07, Z1, Z1, K2, K2
-	VMOVAPS Z8, K2, Z1
+	VMOVAPS Z24, K2, Z1
 	ADDQ    $0x10, R8
 	DECQ    DI
-	JNE     block2vectortap
+	JNE     block2by1tap
 	MOVQ    ys+72(FP), DI
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
@@ -2155,9 +3818,9 @@ block2vectortap:
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x01, R9
 	CMPQ    R9, $0x01
-	JGE     block2vector
+	JGE     block2by1
 
-block2vectorend:
+block2by1end:
 	CMPQ      last+16(FP), $0x10
 	JE        block2end
 	MOVQ      at+32(FP), R8
@@ -2170,14 +3833,14 @@ block2vectorend:
 block2lasttap:
 	MOVQ      (R8), R10
 	ADDQ      CX, R10
-	VMOVUPS.Z (R10), K1, Z8
-	VCMPPS    $0x16, Z0, Z8, K2
+	VMOVUPS.Z (R10), K1, Z24
+	VCMPPS    $0x16, Z0, Z24, K2
 	VCMPPS    $0x07, Z0, Z0, K2, K2
-	VMOVAPS   Z8, K2, Z0
-	VMOVUPS.Z (R10)(AX*1), K1, Z8
-	VCMPPS    $0x16, Z1, Z8, K2
+	VMOVAPS   Z24, K2, Z0
+	VMOVUPS.Z (R10)(AX*1), K1, Z24
+	VCMPPS    $0x16, Z1, Z24, K2
 	VCMPPS    $0x07, Z1, Z1, K2, K2
-	VMOVAPS   Z8, K2, Z1
+	VMOVAPS   Z24, K2, Z1
 	ADDQ      $0x10, R8
 	DECQ      DI
 	JNE       block2lasttap
@@ -2212,9 +3875,9 @@ block1:
 
 block1whole:
 	CMPQ R9, $0x04
-	JLT  block1groupend
+	JLT  block1by4end
 
-block1group:
+block1by4:
 	MOVQ    at+32(FP), R8
 	MOVQ    taps+24(FP), DI
 	MOVQ    (R8), R10
@@ -2224,28 +3887,28 @@ block1group:
 	VMOVUPS 128(R10), Z2
 	VMOVUPS 192(R10), Z3
 
-block1grouptap:
+block1by4tap:
 	MOVQ    (R8), R10
 	ADDQ    CX, R10
-	VMOVUPS (R10), Z8
-	VCMPPS  $0x16, Z0, Z8, K2
+	VMOVUPS (R10), Z24
+	VCMPPS  $0x16, Z0, Z24, K2
 	VCMPPS  $0x07, Z0, Z0, K2, K2
-	VMOVAPS Z8, K2, Z0
-	VMOVUPS 64(R10), Z8
-	VCMPPS  $0x16, Z1, Z8, K2
+	VMOVAPS Z24, K2, Z0
+	VMOVUPS 64(R10), Z24
+	VCMPPS  $0x16, Z1, Z24, K2
 	VCMPPS  $0x07, Z1, Z1, K2, K2
-	VMOVAPS Z8, K2, Z1
-	VMOVUPS 128(R10), Z8
-	VCMPPS  $0x16, Z2, Z8, K2
+	VMOVAPS Z24, K2, Z1
+	VMOVUPS 128(R10), Z24
+	VCMPPS  $0x16, Z2, Z24, K2
 	VCMPPS  $0x07, Z2, Z2, K2, K2
-	VMOVAPS Z8, K2, Z2
-	VMOVUPS 192(R10), Z8
-	VCMPPS  $0x16, Z3, Z8, K2
+	VMOVAPS Z24, K2, Z2
+	VMOVUPS 192(R10), Z24
+	VCMPPS  $0x16, Z3, Z24, K2
 	VCMPPS  $0x07, Z3, Z3, K2, K2
-	VMOVAPS Z8, K2, Z3
+	VMOVAPS Z24, K2, Z3
 	ADDQ    $0x10, R8
 	DECQ    DI
-	JNE     block1grouptap
+	JNE     block1by4tap
 	MOVQ    ys+72(FP), DI
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
@@ -2258,29 +3921,67 @@ block1grouptap:
 	ADDQ    $0x00000100, SI
 	SUBQ    $0x04, R9
 	CMPQ    R9, $0x04
-	JGE     block1group
+	JGE     block1by4
 
-block1groupend:
+block1by4end:
+	CMPQ R9, $0x02
+	JLT  block1by2end
+
+block1by2:
+	MOVQ    at+32(FP), R8
+	MOVQ    taps+24(FP), DI
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+
+block1by2tap:
+	MOVQ    (R8), R10
+	ADDQ    CX, R10
+	VMOVUPS (R10), Z24
+	VCMPPS  $0x16, Z0, Z24, K2
+	VCMPPS  $0x07, Z0, Z0, K2, K2
+	VMOVAPS Z24, K2, Z0
+	VMOVUPS 64(R10), Z24
+	VCMPPS  $0x16, Z1, Z24, K2
+	VCMPPS  $0x07, Z1, Z1, K2, K2
+	VMOVAPS Z24, K2, Z1
+	ADDQ    $0x10, R8
+	DECQ    DI
+	JNE     block1by2tap
+	MOVQ    ys+72(FP), DI
+	MOVQ    BX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x02, R9
+	CMPQ    R9, $0x02
+	JGE     block1by2
+
+block1by2end:
 	CMPQ R9, $0x01
-	JLT  block1vectorend
+	JLT  block1by1end
 
-block1vector:
+block1by1:
 	MOVQ    at+32(FP), R8
 	MOVQ    taps+24(FP), DI
 	MOVQ    (R8), R10
 	ADDQ    CX, R10
 	VMOVUPS (R10), Z0
 
-block1vectortap:
+block1by1tap:
 	MOVQ    (R8), R10
 	ADDQ    CX, R10
-	VMOVUPS (R10), Z8
-	VCMPPS  $0x16, Z0, Z8, K2
+	VMOVUPS (R10), Z24
+	VCMPPS  $0x16, Z0, Z24, K2
 	VCMPPS  $0x07, Z0, Z0, K2, K2
-	VMOVAPS Z8, K2, Z0
+	VMOVAPS Z24, K2, Z0
 	ADDQ    $0x10, R8
 	DECQ    DI
-	JNE     block1vectortap
+	JNE     block1by1tap
 	MOVQ    ys+72(FP), DI
 	MOVQ    BX, R8
 	VMOVUPS Z0, (R8)
@@ -2290,9 +3991,9 @@ block1vectortap:
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x01, R9
 	CMPQ    R9, $0x01
-	JGE     block1vector
+	JGE     block1by1
 
-block1vectorend:
+block1by1end:
 	CMPQ      last+16(FP), $0x10
 	JE        block1end
 	MOVQ      at+32(FP), R8
@@ -2304,10 +4005,10 @@ block1vectorend:
 block1lasttap:
 	MOVQ      (R8), R10
 	ADDQ      CX, R10
-	VMOVUPS.Z (R10), K1, Z8
-	VCMPPS    $0x16, Z0, Z8, K2
+	VMOVUPS.Z (R10), K1, Z24
+	VCMPPS    $0x16, Z0, Z24, K2
 	VCMPPS    $0x07, Z0, Z0, K2, K2
-	VMOVAPS   Z8, K2, Z0
+	VMOVAPS   Z24, K2, Z0
 	ADDQ      $0x10, R8
 	DECQ      DI
 	JNE       block1lasttap
@@ -5802,7 +7503,7 @@ TEXT ·stem1x1AVX512(SB), NOSPLIT, $0-108
 	CMPQ    AX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), AX
 	MOVQ   CX, DI
 	VXORPS Z0, Z0, Z0
@@ -5860,7 +7561,7 @@ fullrelu:
 	ADDQ    $+64, BX
 	ADDQ    $+64, SI
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -5868,7 +7569,7 @@ partial:
 	BZHIQ AX, DI, DI
 	KMOVW DI, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), AX
 	MOVQ   CX, DI
 	VXORPS Z0, Z0, Z0
@@ -5926,7 +7627,7 @@ maskedrelu:
 	ADDQ    $+64, BX
 	ADDQ    $+64, SI
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -5948,7 +7649,7 @@ TEXT ·stem2x1AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -6020,7 +7721,7 @@ fullrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -6028,7 +7729,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -6100,7 +7801,7 @@ maskedrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -6122,7 +7823,7 @@ TEXT ·stem3x1AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -6208,7 +7909,7 @@ fullrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -6216,7 +7917,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -6302,7 +8003,7 @@ maskedrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -6324,7 +8025,7 @@ TEXT ·stem4x1AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -6426,7 +8127,7 @@ fullrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -6434,7 +8135,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -6536,7 +8237,7 @@ maskedrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -6558,7 +8259,7 @@ TEXT ·stem5x1AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -6674,7 +8375,7 @@ fullrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -6682,7 +8383,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -6798,7 +8499,7 @@ maskedrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -6820,7 +8521,7 @@ TEXT ·stem6x1AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -6950,7 +8651,7 @@ fullrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -6958,7 +8659,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -7088,7 +8789,7 @@ maskedrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -7110,7 +8811,7 @@ TEXT ·stem7x1AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -7256,7 +8957,7 @@ fullrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -7264,7 +8965,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -7410,7 +9111,7 @@ maskedrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -7432,7 +9133,7 @@ TEXT ·stem8x1AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -7592,7 +9293,7 @@ fullrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -7600,7 +9301,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -7760,7 +9461,7 @@ maskedrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -7782,7 +9483,7 @@ TEXT ·stem9x1AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -7956,7 +9657,7 @@ fullrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -7964,7 +9665,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -8138,7 +9839,7 @@ maskedrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -8160,7 +9861,7 @@ TEXT ·stem10x1AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -8350,7 +10051,7 @@ fullrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -8358,7 +10059,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -8548,7 +10249,7 @@ maskedrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -8570,7 +10271,7 @@ TEXT ·stem11x1AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -8774,7 +10475,7 @@ fullrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -8782,7 +10483,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -8986,7 +10687,7 @@ maskedrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -9008,7 +10709,7 @@ TEXT ·stem12x1AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -9226,7 +10927,7 @@ fullrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -9234,7 +10935,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -9452,7 +11153,7 @@ maskedrelu:
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -9474,7 +11175,7 @@ TEXT ·stem1x2AVX512(SB), NOSPLIT, $0-108
 	CMPQ    AX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), AX
 	MOVQ   CX, DI
 	VXORPS Z0, Z0, Z0
@@ -9544,7 +11245,7 @@ fullrelu:
 	ADDQ    $+128, BX
 	ADDQ    $+128, SI
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -9552,7 +11253,7 @@ partial:
 	BZHIQ AX, DI, DI
 	KMOVW DI, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), AX
 	MOVQ   CX, DI
 	VXORPS Z0, Z0, Z0
@@ -9622,7 +11323,7 @@ maskedrelu:
 	ADDQ    $+128, BX
 	ADDQ    $+128, SI
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -9644,7 +11345,7 @@ TEXT ·stem2x2AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -9738,7 +11439,7 @@ fullrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -9746,7 +11447,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -9840,7 +11541,7 @@ maskedrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -9862,7 +11563,7 @@ TEXT ·stem3x2AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -9980,7 +11681,7 @@ fullrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -9988,7 +11689,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -10106,7 +11807,7 @@ maskedrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -10128,7 +11829,7 @@ TEXT ·stem4x2AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -10272,7 +11973,7 @@ fullrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -10280,7 +11981,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -10424,7 +12125,7 @@ maskedrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -10446,7 +12147,7 @@ TEXT ·stem5x2AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -10614,7 +12315,7 @@ fullrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -10622,7 +12323,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -10790,7 +12491,7 @@ maskedrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -10812,7 +12513,7 @@ TEXT ·stem6x2AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -11004,7 +12705,7 @@ fullrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -11012,7 +12713,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -11204,7 +12905,7 @@ maskedrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -11226,7 +12927,7 @@ TEXT ·stem7x2AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -11444,7 +13145,7 @@ fullrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -11452,7 +13153,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -11670,7 +13371,7 @@ maskedrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -11692,7 +13393,7 @@ TEXT ·stem8x2AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -11934,7 +13635,7 @@ fullrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -11942,7 +13643,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -12184,7 +13885,7 @@ maskedrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -12206,7 +13907,7 @@ TEXT ·stem9x2AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -12472,7 +14173,7 @@ fullrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -12480,7 +14181,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -12746,7 +14447,7 @@ maskedrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -12768,7 +14469,7 @@ TEXT ·stem10x2AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -13060,7 +14761,7 @@ fullrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -13068,7 +14769,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -13360,7 +15061,7 @@ maskedrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -13382,7 +15083,7 @@ TEXT ·stem11x2AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -13698,7 +15399,7 @@ fullrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -13706,7 +15407,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -14022,7 +15723,7 @@ maskedrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -14044,7 +15745,7 @@ TEXT ·stem12x2AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -14384,7 +16085,7 @@ fullrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -14392,7 +16093,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -14732,7 +16433,7 @@ maskedrelu:
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -14754,7 +16455,7 @@ TEXT ·stem1x3AVX512(SB), NOSPLIT, $0-108
 	CMPQ    AX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), AX
 	MOVQ   CX, DI
 	VXORPS Z0, Z0, Z0
@@ -14836,7 +16537,7 @@ fullrelu:
 	ADDQ    $+192, BX
 	ADDQ    $+192, SI
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -14844,7 +16545,7 @@ partial:
 	BZHIQ AX, DI, DI
 	KMOVW DI, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), AX
 	MOVQ   CX, DI
 	VXORPS Z0, Z0, Z0
@@ -14926,7 +16627,7 @@ maskedrelu:
 	ADDQ    $+192, BX
 	ADDQ    $+192, SI
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -14948,7 +16649,7 @@ TEXT ·stem2x3AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -15064,7 +16765,7 @@ fullrelu:
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -15072,7 +16773,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -15188,7 +16889,7 @@ maskedrelu:
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -15210,7 +16911,7 @@ TEXT ·stem3x3AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -15360,7 +17061,7 @@ fullrelu:
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -15368,7 +17069,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -15518,7 +17219,7 @@ maskedrelu:
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -15540,7 +17241,7 @@ TEXT ·stem4x3AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -15726,7 +17427,7 @@ fullrelu:
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -15734,7 +17435,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -15920,7 +17621,7 @@ maskedrelu:
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -15942,7 +17643,7 @@ TEXT ·stem5x3AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -16162,7 +17863,7 @@ fullrelu:
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -16170,7 +17871,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -16390,7 +18091,7 @@ maskedrelu:
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -16412,7 +18113,7 @@ TEXT ·stem6x3AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -16666,7 +18367,7 @@ fullrelu:
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -16674,7 +18375,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -16928,7 +18629,7 @@ maskedrelu:
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -16950,7 +18651,7 @@ TEXT ·stem7x3AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -17240,7 +18941,7 @@ fullrelu:
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -17248,7 +18949,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -17538,7 +19239,7 @@ maskedrelu:
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -17560,7 +19261,7 @@ TEXT ·stem8x3AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -17884,7 +19585,7 @@ fullrelu:
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -17892,7 +19593,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -18216,7 +19917,7 @@ maskedrelu:
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -18238,7 +19939,7 @@ TEXT ·stem1x4AVX512(SB), NOSPLIT, $0-108
 	CMPQ    AX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), AX
 	MOVQ   CX, DI
 	VXORPS Z0, Z0, Z0
@@ -18332,7 +20033,7 @@ fullrelu:
 	ADDQ    $+256, BX
 	ADDQ    $+256, SI
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -18340,7 +20041,7 @@ partial:
 	BZHIQ AX, DI, DI
 	KMOVW DI, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), AX
 	MOVQ   CX, DI
 	VXORPS Z0, Z0, Z0
@@ -18434,7 +20135,7 @@ maskedrelu:
 	ADDQ    $+256, BX
 	ADDQ    $+256, SI
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -18456,7 +20157,7 @@ TEXT ·stem2x4AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -18594,7 +20295,7 @@ fullrelu:
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -18602,7 +20303,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -18740,7 +20441,7 @@ maskedrelu:
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -18762,7 +20463,7 @@ TEXT ·stem3x4AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -18944,7 +20645,7 @@ fullrelu:
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -18952,7 +20653,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -19134,7 +20835,7 @@ maskedrelu:
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -19156,7 +20857,7 @@ TEXT ·stem4x4AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -19384,7 +21085,7 @@ fullrelu:
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -19392,7 +21093,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -19620,7 +21321,7 @@ maskedrelu:
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -19642,7 +21343,7 @@ TEXT ·stem5x4AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -19914,7 +21615,7 @@ fullrelu:
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -19922,7 +21623,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -20194,7 +21895,7 @@ maskedrelu:
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)
@@ -20216,7 +21917,7 @@ TEXT ·stem6x4AVX512(SB), NOSPLIT, $0-108
 	CMPQ    CX, $0x10
 	JNE     partial
 
-full:
+full_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -20532,7 +22233,7 @@ fullrelu:
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
 	DECQ    n+0(FP)
-	JNE     full
+	JNE     full_panel
 	JMP     done
 
 partial:
@@ -20540,7 +22241,7 @@ partial:
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
-masked:
+masked_panel:
 	MOVQ   at+16(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
@@ -20856,7 +22557,7 @@ maskedrelu:
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
 	DECQ    n+0(FP)
-	JNE     masked
+	JNE     masked_panel
 
 done:
 	LDMXCSR csr+104(FP)

@@ -25,22 +25,36 @@ func panelsOf(k *Kernels, rows, m int) panels {
 	return p
 }
 
-// row is product for packed panels, which are pitch elements apart, and a row-major a.
-func (p *panels) row(c []float32, ldc int, a []float32, lda int, b []float32, pitch int, bias []float32, rows, k, from, to, flags int) {
-	p.product(c, ldc, a, lda, 1, b, p.nr, pitch, bias, rows, k, from, to, flags)
+// rows is product for packed panels, which are pitch elements apart, and a row-major a.
+func (p *panels) rows(c []float32, ldc int, a []float32, lda int, b []float32, pitch int, bias []float32, n, k, from, to, flags int) {
+	p.product(c, ldc, a, lda, 1, b, p.nr, pitch, bias, n, k, from, to, flags)
 }
 
-// product multiplies the rows of a tile by k rows of panels from to to. In a, rows are ars elements
+// product multiplies n > 0 rows of a, in tiles of nearly equal height, by k rows of panels from to to. In a, rows are ars elements
 // apart and columns acs, in b rows are ldb elements apart and panels pitch, in c rows ldc. b, c and bias
 // begin with column 0.
-func (p *panels) product(c []float32, ldc int, a []float32, ars, acs int, b []float32, ldb, pitch int, bias []float32, rows, k, from, to, flags int) {
+func (p *panels) product(c []float32, ldc int, a []float32, ars, acs int, b []float32, ldb, pitch int, bias []float32, n, k, from, to, flags int) {
+	tiles := isa.Ceil(n, p.tiles.Tallest(p.vecs))
+	tall := isa.Ceil(n, tiles)
+	most := n - (tall-1)*tiles // tiles that are so tall; others have a row less
+	p.below(c, ldc, a, ars, acs, b, ldb, pitch, bias, most, tall, k, from, to, flags)
+	if done := most * tall; most < tiles {
+		p.below(c[done*ldc:], ldc, isa.Behind(a, done*ars), ars, acs, b, ldb, pitch, bias, tiles-most, tall-1, k, from, to, flags)
+	}
+}
+
+// below is product for tiles of so many rows below each other.
+func (p *panels) below(c []float32, ldc int, a []float32, ars, acs int, b []float32, ldb, pitch int, bias []float32, tiles, rows, k, from, to, flags int) {
 	p.each(from, to, k*rows, func(j, n, vecs, last int) {
 		next := pitch
 		if n == 1 { // the panel of another task, while kernels fetch ahead: what follows is needed sooner
 			next = k * ldb
 		}
-		p.tiles.Kernel[vecs][rows](n, k, isa.Elem(a, 0), 4*ars, 4*acs, isa.Elem(b, j*pitch), 4*ldb, 4*next,
-			&c[j*p.nr], 4*ldc, isa.Elem(bias, j*p.nr), flags, last)
+		most := max(isa.CallWork/(max(k, 1)*rows*p.nr*n), 1)
+		for i := 0; i < tiles; i += most {
+			p.tiles.Kernel[vecs][rows](min(most, tiles-i), n, k, isa.Elem(a, i*rows*ars), 4*ars, 4*acs, isa.Elem(b, j*pitch), 4*ldb, 4*next,
+				&c[i*rows*ldc+j*p.nr], 4*ldc, isa.Elem(bias, j*p.nr), flags, last)
+		}
 	})
 }
 

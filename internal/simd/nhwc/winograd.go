@@ -280,15 +280,10 @@ func (k *Kernels) finite(cells []float32) bool {
 
 // multiply multiplies each value of n tiles by those of panels from to to.
 func (w *Winograd) multiply(p, v, packed []float32, n, from, to int) {
-	rows := isa.Ceil(n, w.panels.tiles.Tallest(w.vecs))
 	part := w.panels
 	part.m = isa.RoundUp(w.M, w.k.width) - from*w.nr // whole vectors, whose last elements are 0
 	for e := range values {
-		for i := range rows {
-			row := n * i / rows
-			part.row(p[e*w.productsStride()+row*w.columns():], w.columns(), v[e*w.tilesStride()+row*w.depth:], w.depth,
-				packed[(from*values+e)*w.C*w.nr:], values*w.C*w.nr, nil, n*(i+1)/rows-row, w.C, 0, to-from, 0)
-		}
+		part.rows(p[e*w.productsStride():], w.columns(), v[e*w.tilesStride():], w.depth, packed[(from*values+e)*w.C*w.nr:], values*w.C*w.nr, nil, n, w.C, 0, to-from, 0)
 	}
 }
 

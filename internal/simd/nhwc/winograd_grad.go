@@ -103,11 +103,8 @@ func (g *WinogradFilterGrad) Run(sums, tiles []float32, group, lo, hi int) {
 		a := tiles[e*g.group*g.imageStride():]
 		b := tiles[values*g.group*g.imageStride()+e*g.group*g.dyStride():]
 		c0, c1 := f.C*cut/g.cuts, f.C*(cut+1)/g.cuts
-		rows := isa.Ceil(c1-c0, g.tiles.Tallest(g.vecs))
-		for r := range rows {
-			from, to := c0+(c1-c0)*r/rows, c0+(c1-c0)*(r+1)/rows
-			whole.product(sums[(e*f.C+from)*g.dyStride():], g.dyStride(), a[from:], 1, g.imageStride(), b, g.dyStride(), g.nr, nil,
-				to-from, n, 0, g.count, flags)
+		if c0 < c1 {
+			whole.product(sums[(e*f.C+c0)*g.dyStride():], g.dyStride(), a[c0:], 1, g.imageStride(), b, g.dyStride(), g.nr, nil, c1-c0, n, 0, g.count, flags)
 		}
 	}
 }

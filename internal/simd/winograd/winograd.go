@@ -534,11 +534,11 @@ func (r *job) multiply(products, tiles []float32, e, m, count, n int) {
 		whole := n / r.vecs
 		most := max(isa.CallWork/((hi-lo)*r.nr()*r.C), 1)
 		for j := 0; j < whole; j += most {
-			kernels.Kernel[r.vecs][hi-lo](min(most, whole-j), r.C, a, 4*r.C, 4, &tiles[j*r.C*r.nr()], 4*r.nr(), 4*r.C*r.nr(),
+			kernels.Kernel[r.vecs][hi-lo](1, min(most, whole-j), r.C, a, 4*r.C, 4, &tiles[j*r.C*r.nr()], 4*r.nr(), 4*r.C*r.nr(),
 				&products[lo*r.width()+j*r.nr()], 4*r.width(), nil, 0, kernels.Width)
 		}
 		if rest := n % r.vecs; rest > 0 {
-			kernels.Kernel[rest][hi-lo](1, r.C, a, 4*r.C, 4, &tiles[whole*r.C*r.nr()], 4*r.nr(), 0,
+			kernels.Kernel[rest][hi-lo](1, 1, r.C, a, 4*r.C, 4, &tiles[whole*r.C*r.nr()], 4*r.nr(), 0,
 				&products[lo*r.width()+whole*r.nr()], 4*r.width(), nil, 0, kernels.Width)
 		}
 	}
