@@ -15,6 +15,7 @@ import (
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/internal/plain"
+	"github.com/plexaura/plexaura/internal/rescue"
 	"github.com/plexaura/plexaura/interop/onnx/ir"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/shape"
@@ -190,7 +191,11 @@ func (s *Session) play(ctx context.Context, w *wave, results []*Tensor, fed feed
 			fmt.Fprintf(&key, "%x;", hashOf(in))
 			continue
 		}
-		outs, err := a.step(ctx, in)
+		var outs []*Tensor
+		err := rescue.Do(func() (err error) {
+			outs, err = a.step(ctx, in)
+			return err
+		})
 		if err != nil {
 			return "", err
 		}

@@ -1,4 +1,4 @@
-"""Exports networks of torchvision to ONNX, with inputs and what ONNX Runtime makes of them.
+"""Exports networks of torchvision to ONNX, with inputs and what ONNX Runtime makes of them. For a detector see detector.py.
 
 usage: exports.py OUT [NAME...]
 """
@@ -21,7 +21,6 @@ NETWORKS = {
     "densenet121": (lambda: models.densenet121(), 224),
     "fcn_resnet50": (lambda: models.segmentation.fcn_resnet50(weights=None, weights_backbone=None), 128),
     "vit_b_16": (lambda: models.vit_b_16(), 224),
-    "ssdlite320": (lambda: models.detection.ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None), 320),
 }
 
 
@@ -59,8 +58,6 @@ def main(out, names):
         torch.manual_seed(1)
         m = settled(First(build()).eval())
         x = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(2))
-        if name == "ssdlite320":
-            m, x = m.m, torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(2))
         for dynamo in (False, True):
             folder = os.path.join(out, name + ("-dynamo" if dynamo else ""))
             os.makedirs(folder, exist_ok=True)
