@@ -64,6 +64,6 @@
 //
 //	go run ./cmd/demo onnx conformance -only '^test_leakyrelu' DIR
 //
-// Knows graph, shape, ops, nn, engine, engine/ref, vm, tensor, interop/onnx/ir, internal/isnil,
+// Knows graph, shape, ops, nn, engine, engine/ref, vm, tensor, interop/onnx/ir, internal/atomicfile, internal/isnil,
 // internal/plain and internal/rescue. Never imports train, models or an engine to run on.
 package onnx
