@@ -15,11 +15,13 @@ import (
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
+			"Export":    onnx.Export,
 			"FromProto": onnx.FromProto,
 			"New":       onnx.New,
 			"Operators": onnx.Operators,
 			"Read":      onnx.Read,
 			"ReadFile":  onnx.ReadFile,
+			"WriteFile": onnx.WriteFile,
 		},
 		Types: []any{
 			new(onnx.Dim),

@@ -3,12 +3,13 @@ package onnx
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
-
-	"gorgonia.org/tensor"
+	"sync/atomic"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
@@ -20,35 +21,54 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// maxStages is how many programs a Session keeps.
-const maxStages = 64
+// maxStages is how many programs a Session keeps, and maxForms for how many kinds of inputs it
+// remembers which they are.
+const maxStages, maxForms = 64, 256
 
 // A Session runs a model on an engine. It makes a program for each combination of extents that it
 // meets, except those of the batch: the first axis, where its extent is not a number, is N. Where an
 // operator needs values to continue, such as the extents that a Reshape is given, a first program
 // computes these, and a further one, which is kept for these values, the rest.
 //
-// A Session may be used by many goroutines, whose runs wait for each other.
+// A Session may be used by many goroutines. As many runs as the initial GOMAXPROCS are computed at a
+// time, each in memory that is reused; further ones wait.
 type Session struct {
 	m     *Model
 	eng   engine.Engine
 	opts  []vm.Option
 	store *vm.Store
+	slots chan struct{} // has room for the runs that are computed
 
 	mu    sync.Mutex
+	forms map[string]*form // by the types of inputs
 	roots map[string]*stage
 	count int
 }
 
+// A form is what the types of inputs lead to.
+type form struct {
+	batch map[string]shape.Type // with N for the batch, or nil
+	exact map[string]shape.Type
+
+	ofBatch, ofExact *stage // the first stages; ofExact is nil before it is needed
+}
+
 // A stage is what a run computes before it needs values to decide what comes next.
 type stage struct {
+	once    sync.Once
+	built   atomic.Bool // once is done
 	err     error
-	machine *vm.Machine
-	inputs  []string // of the machine's program
+	program *vm.Program // nil if all that comes next is known
+	inputs  []string    // of the program
 	elems   []ir.DataType
 	outs    []output // of the last stage
 	final   bool
-	next    map[[sha256.Size]byte]*stage
+
+	broken atomic.Bool // a stage behind this one has an error, for any N
+
+	mu   sync.Mutex
+	idle []*runner
+	next map[[sha256.Size]byte]*stage
 }
 
 // output is an output of the model: known, or a result of the program.
@@ -73,7 +93,8 @@ func (m *Model) NewSession(e engine.Engine, store *vm.Store, opts ...vm.Option) 
 	if store == nil {
 		store = vm.NewStore(0)
 	}
-	return &Session{m: m, eng: e, opts: opts, store: store, roots: map[string]*stage{}}, nil
+	return &Session{m: m, eng: e, opts: opts, store: store, slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		forms: map[string]*form{}, roots: map[string]*stage{}}, nil
 }
 
 // Run computes the outputs, by name, from the inputs. Inputs with an initialiser may be left out.
@@ -85,75 +106,113 @@ func (s *Session) Run(ctx context.Context, inputs map[string]*Tensor) (map[strin
 	case ctx == nil:
 		return nil, errors.New("onnx: the context is nil")
 	}
+	f, err := s.form(inputs)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { <-s.slots }()
+	if f.batch != nil && !f.ofBatch.broken.Load() {
+		outs, err := s.runFrom(ctx, f.ofBatch, f.batch, inputs)
+		if err == nil || !f.ofBatch.broken.Load() {
+			return outs, err
+		}
+	}
+	return s.runFrom(ctx, s.exact(f), f.exact, inputs) // of this one batch size
+}
+
+// exact returns the first stage for the types as they are.
+func (s *Session) exact(f *form) *stage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if f.ofExact == nil {
+		f.ofExact = s.root(f.exact)
+	}
+	return f.ofExact
+}
+
+// form returns what the types of the inputs lead to. For types that it has met it allocates nothing.
+func (s *Session) form(inputs map[string]*Tensor) (*form, error) {
+	var room [128]byte
+	key := room[:0]
+	usual := len(inputs) == len(s.m.inputs) // none replaces an initialiser
+	for _, in := range s.m.inputs {
+		t := inputs[in.Name]
+		if usual = usual && t.check() == nil; !usual {
+			break
+		}
+		key = binary.AppendVarint(key, int64(t.Type))
+		for _, d := range t.Dims {
+			key = binary.AppendVarint(key, int64(d))
+		}
+		key = binary.AppendVarint(key, -1) // which is no extent
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f, ok := s.forms[string(key)]; ok && usual {
+		return f, nil
+	}
 	types, err := s.types(inputs)
 	if err != nil {
 		return nil, err
 	}
-	if sym := s.m.batch(types); sym != nil && s.root(sym).err == nil {
-		outs, err := s.runFrom(ctx, sym, inputs)
-		if err == nil || s.root(sym).err == nil {
-			return outs, err
-		}
+	f := &form{batch: s.m.batch(types), exact: types}
+	if f.batch != nil {
+		f.ofBatch = s.root(f.batch)
 	}
-	return s.runFrom(ctx, types, inputs) // of this one batch size
+	if usual {
+		if len(s.forms) >= maxForms {
+			clear(s.forms)
+		}
+		s.forms[string(key)] = f
+	}
+	return f, nil
 }
 
-// runFrom runs stage by stage. If the program for some stage cannot be made, its error is also that
-// of the first, so that the next run does not try.
-func (s *Session) runFrom(ctx context.Context, types map[string]shape.Type, inputs map[string]*Tensor) (map[string]*Tensor, error) {
-	st := s.root(types)
+// runFrom runs stage by stage. If the program for some stage cannot be made for any N, the first is
+// broken, so that the next run does not try.
+func (s *Session) runFrom(ctx context.Context, root *stage, types map[string]shape.Type, inputs map[string]*Tensor) (map[string]*Tensor, error) {
 	var tape []*Tensor
-	for {
-		if st.machine == nil && !st.final && st.err == nil {
-			s.build(st, types, tape)
+	for st := root; ; {
+		if !st.built.Load() {
+			s.buildOnce(st, types, tape)
 		}
 		if st.err != nil {
 			if !concrete(types) {
-				s.root(types).err = st.err
+				root.broken.Store(true)
 			}
 			return nil, st.err
 		}
-		results, err := st.run(ctx, inputs)
+		r, err := st.run(ctx, s.store, inputs)
 		if err != nil {
 			return nil, err
 		}
 		if st.final {
-			return s.named(st, results), nil
+			outs := s.named(st, r)
+			st.release(r)
+			return outs, nil
 		}
+		results := make([]*Tensor, len(r.outs))
+		for i, d := range r.outs {
+			results[i] = fromDense(d, st.elems[i])
+		}
+		st.release(r)
 		tape = append(tape, results...)
 		st = s.after(st, results)
 	}
 }
 
-// run runs the program of the stage.
-func (st *stage) run(ctx context.Context, inputs map[string]*Tensor) ([]*Tensor, error) {
-	if st.machine == nil {
-		return nil, nil
-	}
-	in := make([]*tensor.Dense, len(st.inputs))
-	for i, name := range st.inputs {
-		in[i] = inputs[name].dense()
-	}
-	outs, err := st.machine.Run(ctx, in...)
-	if err != nil {
-		return nil, err
-	}
-	results := make([]*Tensor, len(outs))
-	for i, d := range outs {
-		results[i] = fromDense(d, st.elems[i])
-	}
-	return results, nil
-}
-
 // named returns the outputs of the model by name.
-func (s *Session) named(st *stage, results []*Tensor) map[string]*Tensor {
-	outs := map[string]*Tensor{}
+func (s *Session) named(st *stage, r *runner) map[string]*Tensor {
+	outs := make(map[string]*Tensor, len(st.outs))
 	for i, o := range st.outs {
 		t := o.known
 		if t == nil {
-			t = results[o.index]
+			t = fromDense(r.outs[o.index], st.elems[o.index])
 		}
 		outs[s.m.ir.Graph.Outputs[i].Name] = t
 	}
@@ -168,6 +227,8 @@ func (s *Session) after(st *stage, results []*Tensor) *stage {
 		h.Write(elements[t.Type].key(t.Data))
 	}
 	key := [sha256.Size]byte(h.Sum(nil))
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if st.next[key] == nil {
 		if st.next == nil {
 			st.next = map[[sha256.Size]byte]*stage{}
@@ -177,10 +238,11 @@ func (s *Session) after(st *stage, results []*Tensor) *stage {
 	return st.next[key]
 }
 
-// newStage counts the stages, and forgets all if there are too many.
+// newStage counts the stages, and forgets all if there are too many. s.mu is held.
 func (s *Session) newStage() *stage {
 	if s.count++; s.count > maxStages {
 		clear(s.roots)
+		clear(s.forms)
 		s.count = 1
 	}
 	return &stage{}
@@ -278,7 +340,7 @@ func concrete(types map[string]shape.Type) bool {
 	return true
 }
 
-// root returns the first stage for inputs of the given types.
+// root returns the first stage for inputs of the given types. s.mu is held.
 func (s *Session) root(types map[string]shape.Type) *stage {
 	key := fmt.Sprint(types) // fmt sorts the keys of maps
 	if s.roots[key] == nil {
@@ -291,6 +353,14 @@ func (s *Session) root(types map[string]shape.Type) *stage {
 type pending struct {
 	nodes []*graph.Node
 	elems []ir.DataType
+}
+
+// buildOnce builds the stage, unless another run has.
+func (s *Session) buildOnce(st *stage, types map[string]shape.Type, tape []*Tensor) {
+	st.once.Do(func() {
+		s.build(st, types, tape)
+		st.built.Store(true)
+	})
 }
 
 // build evaluates the model with the values so far, and makes the program for what is needed next.
@@ -371,17 +441,17 @@ func (s *Session) inputValues(g *graph.Graph, types map[string]shape.Type) map[s
 	return values
 }
 
-// compile makes the program of the stage.
+// compile makes the program of the stage, and its first machine.
 func (s *Session) compile(st *stage, nodes []*graph.Node, elems []ir.DataType) {
-	p, err := vm.Compile(s.eng, nodes, s.opts...)
-	if err == nil {
-		st.machine, err = p.NewMachine(s.store)
-	}
-	if st.err = err; err != nil {
+	if st.program, st.err = vm.Compile(s.eng, nodes, s.opts...); st.err != nil {
 		return
 	}
 	st.elems = elems
-	for _, n := range p.Inputs() {
+	for _, n := range st.program.Inputs() {
 		st.inputs = append(st.inputs, n.Name())
+	}
+	r, err := st.acquire(s.store)
+	if st.err = err; err == nil {
+		st.release(r)
 	}
 }
