@@ -27,6 +27,7 @@ func spans() map[string]span {
 		"limit":       {1, images, "all"},
 		"lr":          {little, 1e6, "the model's own"},
 		"n":           {1, images, "all"},
+		"rounds":      {least: 1, most: 1e4},
 		"seed":        {least: 0, most: math.MaxUint64},
 		"step":        {1, 1e6, "the model's own"},
 		"test-limit":  {1, images, "all"},
