@@ -59,15 +59,15 @@ func ReadFile(path string) (*Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := Unmarshal(b)
+	a, err := unmarshal(b)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return a, nil
 }
 
-// Unmarshal returns the array that b, the content of a file, has. It does not keep b.
-func Unmarshal(b []byte) (*Array, error) {
+// unmarshal returns the array that b, the content of a file, has. It does not keep b.
+func unmarshal(b []byte) (*Array, error) {
 	text, elements, err := split(b)
 	if err != nil {
 		return nil, err

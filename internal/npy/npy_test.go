@@ -1,4 +1,4 @@
-package npy_test
+package npy
 
 import (
 	"bytes"
@@ -11,13 +11,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/plexaura/plexaura/internal/npy"
 	"github.com/plexaura/plexaura/internal/python"
 	"github.com/plexaura/plexaura/shape"
 )
 
-func arrays() map[string]*npy.Array {
-	return map[string]*npy.Array{
+func arrays() map[string]*Array {
+	return map[string]*Array{
 		"bool": {Shape: []int{2}, Data: []bool{true, false}}, "float16": {Shape: []int{1, 2}, Data: []shape.Half{shape.HalfOf32(1.5), shape.HalfOf32(-2)}},
 		"float32": {Shape: []int{2, 3}, Data: []float32{1, 2, 3, 4, 5, 6.5}}, "float64": {Shape: []int{}, Data: []float64{3}},
 		"int8": {Shape: []int{3}, Data: []int8{-1, 0, 1}}, "int16": {Shape: []int{1}, Data: []int16{-300}}, "int32": {Shape: []int{2, 0}, Data: []int32{}},
@@ -30,7 +29,7 @@ func TestWhatIsWrittenIsReadAgain(t *testing.T) {
 	for name, a := range arrays() {
 		path := filepath.Join(t.TempDir(), name+".npy")
 		require.NoError(t, a.WriteFile(path), name)
-		got, err := npy.ReadFile(path)
+		got, err := ReadFile(path)
 		require.NoError(t, err, name)
 		require.Equal(t, a, got, name)
 		b, err := os.ReadFile(path)
@@ -74,21 +73,21 @@ print(json.dumps(read))
 		require.Equal(t, name, read[name][0])
 		require.Len(t, read[name][1], len(a.Shape))
 		for _, version := range []string{"1", "2", "3"} {
-			got, err := npy.ReadFile(filepath.Join(dir, name+".npy."+version))
+			got, err := ReadFile(filepath.Join(dir, name+".npy."+version))
 			require.NoError(t, err, name)
 			require.Equal(t, a, got, name)
 		}
 	}
 	require.InDelta(t, 21.5, read["float32"][2], 0)
-	got, err := npy.ReadFile(filepath.Join(dir, "order.npy"))
+	got, err := ReadFile(filepath.Join(dir, "order.npy"))
 	require.NoError(t, err)
 	require.Equal(t, []int{2, 3, 4}, got.Shape)
 	for i, v := range got.Data.([]int32) {
 		require.EqualValues(t, i, v)
 	}
-	_, err = npy.ReadFile(filepath.Join(dir, "big.npy"))
+	_, err = ReadFile(filepath.Join(dir, "big.npy"))
 	require.ErrorContains(t, err, `save them as "<i4"`)
-	_, err = npy.ReadFile(filepath.Join(dir, "object.npy"))
+	_, err = ReadFile(filepath.Join(dir, "object.npy"))
 	require.ErrorContains(t, err, `element type "|O" is not supported`)
 }
 
@@ -122,15 +121,15 @@ func TestABadFileIsOneError(t *testing.T) {
 		{file("{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}", "12345678"), "not supported"},
 		{file("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", "1234"), "descr is not valid"},
 	} {
-		_, err := npy.Unmarshal(c.file)
+		_, err := unmarshal(c.file)
 		require.ErrorContains(t, err, c.want, string(c.file))
 	}
-	_, err := npy.ReadFile(t.TempDir())
+	_, err := ReadFile(t.TempDir())
 	require.Error(t, err)
 }
 
 func TestMistakesInWritingAreErrors(t *testing.T) {
-	for want, a := range map[string]*npy.Array{
+	for want, a := range map[string]*Array{
 		"there is no array":          nil,
 		"type <nil>":                 {},
 		"type []string":              {Data: []string{"a"}},
@@ -151,13 +150,13 @@ func FuzzUnmarshal(f *testing.F) {
 	}
 	f.Add(file(`{"shape": (2L, 1), "fortran_order": True, "descr": "|b1"}`, "\x00\x07"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		a, err := npy.Unmarshal(b)
+		a, err := unmarshal(b)
 		if err != nil {
 			return
 		}
 		again, err := a.Marshal()
 		require.NoError(t, err)
-		back, err := npy.Unmarshal(again)
+		back, err := unmarshal(again)
 		require.NoError(t, err)
 		same, err := back.Marshal()
 		require.NoError(t, err)
