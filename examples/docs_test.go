@@ -67,7 +67,7 @@ func TestGoInTheDocumentsIsThatOfAnExample(t *testing.T) {
 	}
 }
 
-// The first program of the README is a file that is compiled and run, whole.
+// The program of the README, its first block, is a file that is compiled and run, whole.
 func TestTheProgramOfTheReadmeIsExamplesMnist(t *testing.T) {
 	program, err := os.ReadFile(filepath.Join("mnist", "main.go"))
 	require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,4 +57,33 @@ func TestASmallProgramLinksNoMNISTAndNoServer(t *testing.T) {
 	info, err := os.Stat(program)
 	require.NoError(t, err)
 	require.Less(t, info.Size(), int64(30<<20), "27 MB when this was written")
+}
+
+// dependencies lists the packages, outside of the standard library, that the given ones link.
+func dependencies(t *testing.T, packages ...string) []string {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}"}, packages...)...).Output()
+	require.NoError(t, err)
+	return strings.Fields(string(out))
+}
+
+// The packages that build, compile and train networks link what the tensor library links, and golang.org/x/sys: what reads ONNX
+// is for who imports it.
+func TestTheCoreLinksTheTensorLibraryAlone(t *testing.T) {
+	const module = "github.com/plexaura/plexaura/"
+	var core []string
+	for _, p := range []string{"shape", "graph", "ops", "autodiff", "engine", "engine/ref", "engine/cpu", "vm", "nn", "optim", "train"} {
+		core = append(core, module+p)
+	}
+	allowed := dependencies(t, "gorgonia.org/tensor")
+	deps := dependencies(t, core...)
+	require.Contains(t, deps, module+"vm")
+	for _, dep := range deps {
+		if strings.HasPrefix(dep, module) {
+			require.NotContains(t, dep, "/interop/onnx")
+			require.NotContains(t, dep, "/cmd/")
+			continue
+		}
+		require.True(t, slices.Contains(allowed, dep) || strings.HasPrefix(dep, "golang.org/x/sys/"), dep)
+	}
 }

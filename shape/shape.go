@@ -37,8 +37,8 @@ func (s Shape) Err() error {
 	if s.rank > MaxRank {
 		return fmt.Errorf("more than %d axes", MaxRank)
 	}
-	for i, d := range s.Dims() {
-		if !d.Valid() {
+	for i := range s.Rank() {
+		if d := s.dim[i]; !d.Valid() {
 			return fmt.Errorf("axis %d: extent %v is neither a number from 0 to %d nor a multiple of N", i, d, int64(maxDim))
 		}
 	}

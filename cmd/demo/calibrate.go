@@ -13,7 +13,7 @@ import (
 
 // calibrate writes the ranges that training images give, as nothing is chosen by test images.
 func calibrate(ctx context.Context, c *call) error {
-	pick := c.pickWeights()
+	pick := c.pickNetwork()
 	from := c.String("data", "mnist", dataUsage+"; the training images are used")
 	limit := c.Int("limit", 500, "calibrate by only the first `N` images; 0 means all")
 	out := c.String("out", "ranges.json", "the `file` to write")

@@ -11,7 +11,7 @@ import (
 )
 
 func eval(ctx context.Context, c *call) error {
-	pick := c.pickWeights()
+	pick := c.pickNetwork()
 	from := c.String("data", "mnist", dataUsage+"; the test images are used, or those of val where there are none")
 	confusion := c.String("confusion", "", "draw the confusion matrix into this PNG `file`")
 	limit := c.Int("test-limit", 0, "test on only the first `N` images; 0 means all")

@@ -49,7 +49,7 @@ func commands() []command {
 		{"verify", "", "the optimised program against the plain one, or against gorgonia", verify, false},
 		{"inspect", "[IMAGE...]", "write a page of filters, maps, patches, attributions and mistakes", inspectCommand, false},
 		{"lecture", "[NAME|all]", "the deep-learning lecture: claims, numbers and figures", lectureCommand, false},
-		{"onnx", "info|conformance ...", "info FILE: what it needs; conformance DIR: ONNX's own tests", onnxCommand, false},
+		{"onnx", "info|run|verify|bench|export|conformance ...", "ONNX files: info, run, verify, bench, export and conformance", onnxCommand, false},
 		{"bench", "", "time the cases of the performance table", bench, false},
 		{"version", "", "the version of the program, of Go, the platform and the kernels", version, false},
 	}

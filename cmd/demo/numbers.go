@@ -31,6 +31,7 @@ func spans() map[string]span {
 		"max-batch":   {least: 1, most: 1024},
 		"n":           {1, images, "all"},
 		"queue":       {least: 1, most: 1 << 16},
+		"rounds":      {least: 1, most: 1e4},
 		"seed":        {least: 0, most: math.MaxUint64},
 		"step":        {1, 1e6, "the model's own"},
 		"test-limit":  {1, images, "all"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/plexaura/plexaura/engine/cpu"
 	"github.com/plexaura/plexaura/internal/plain"
@@ -12,18 +13,23 @@ import (
 )
 
 // onnxCommands are the subcommands of "demo onnx".
-var onnxCommands = []command{
-	{"onnx info", "FILE", "inputs and outputs of an ONNX file, and what it needs that is not supported", onnxInfo, false},
-	{"onnx export", "", "write trained weights and their network as an ONNX file", onnxExport, false},
-	{"onnx conformance", "DIR", "run ONNX's own tests, and count those that pass", onnxConformance, false},
+func onnxCommands() []command {
+	return []command{
+		{"onnx info", "FILE", "inputs and outputs of an ONNX file, and what it needs that is not supported", onnxInfo, false},
+		{"onnx run", "FILE", "compute the outputs of an ONNX file", onnxRun, false},
+		{"onnx verify", "FILE", "compare what an ONNX file gives with ONNX Runtime, which Python must have", onnxVerify, false},
+		{"onnx bench", "FILE", "time an ONNX file, in turn with ONNX Runtime where Python has it", onnxBench, false},
+		{"onnx export", "", "write trained weights and their network as an ONNX file", onnxExport, false},
+		{"onnx conformance", "DIR", "run ONNX's own tests, and count those that pass", onnxConformance, false},
+	}
 }
 
 // onnxCommand runs the subcommand that the first argument names.
 func onnxCommand(ctx context.Context, c *call) error {
 	if len(c.args) == 0 {
-		return usagef("want a subcommand: info, export or conformance; see %s -h", c.line(c.Name()))
+		return usagef("want a subcommand: %s; see %s -h", onnxNames(), c.line(c.Name()))
 	}
-	for _, s := range onnxCommands {
+	for _, s := range onnxCommands() {
 		if s.name == "onnx "+c.args[0] {
 			c.cmd, c.args = s, c.args[1:]
 			return s.run(ctx, c)
@@ -32,7 +38,16 @@ func onnxCommand(ctx context.Context, c *call) error {
 	if err := c.parse(true); err != nil {
 		return err
 	}
-	return usagef("there is no subcommand %q: want info, export or conformance", plain.Name(c.args[0]))
+	return usagef("there is no subcommand %q: there are %s", plain.Name(c.args[0]), onnxNames())
+}
+
+// onnxNames lists the subcommands.
+func onnxNames() string {
+	var names []string
+	for _, s := range onnxCommands() {
+		names = append(names, strings.TrimPrefix(s.name, "onnx "))
+	}
+	return strings.Join(names, ", ")
 }
 
 // only parses the flags, which may be in front of the only argument and behind it.

@@ -13,7 +13,7 @@ import (
 )
 
 func predict(ctx context.Context, c *call) error {
-	pick := c.pickWeights()
+	pick := c.pickNetwork()
 	top := c.Int("top", 3, "how many classes to print")
 	fewer := c.pickFewerBits()
 	if err := c.parse(true); err != nil {
@@ -28,6 +28,9 @@ func predict(ctx context.Context, c *call) error {
 	}
 	w, err := pick.load()
 	if err != nil {
+		return err
+	}
+	if err := w.named(); err != nil {
 		return err
 	}
 	p, err := w.predictor(opts...)

@@ -146,7 +146,7 @@ func (s *service) add(ctx context.Context, server *serve.Server) (names []string
 
 // load reads weights as a model to serve. It takes pictures if this program has their preprocessing.
 func (s *service) load(path string) (w trained, m serve.Model, err error) {
-	if w, err = (weightsChoice{&path, s.model, s.engine}).load(); err != nil {
+	if w, err = (weightsChoice{file: &path, model: s.model, engine: s.engine}).load(); err != nil {
 		return w, nil, err
 	}
 	p, err := w.predictor(vm.WithThreads(*s.threads))

@@ -12,7 +12,10 @@ import (
 )
 
 // weightsChoice is the flags that pick trained weights.
-type weightsChoice struct{ file, model, engine *string }
+type weightsChoice struct {
+	file, model, engine *string
+	onnx                *onnxChoice // nil for a command that does not take ONNX files
+}
 
 func (c *call) pickWeights() weightsChoice {
 	pick := weightsChoice{
@@ -41,6 +44,12 @@ type trained struct {
 func (p weightsChoice) load() (w trained, err error) {
 	if w.engine, err = findEngine(*p.engine); err != nil {
 		return w, err
+	}
+	if err := p.check(); err != nil {
+		return w, err
+	}
+	if p.onnx.given() {
+		return p.onnx.load(w.engine)
 	}
 	if w.path = *p.file; w.path == "" {
 		w.path = filepath.Join("runs", cmp.Or(*p.model, "lenet"), train.CheckpointFile)

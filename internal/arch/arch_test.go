@@ -78,6 +78,7 @@ var may = map[string][]string{
 	"internal/memlimit":         {},
 	"internal/par":              {"internal/rescue"},
 	"internal/nothing":          {},
+	"internal/npy":              {"shape", "internal/atomicfile", "internal/regular"},
 	"internal/opbench":          {"autodiff", "engine", "graph", "internal/parity", "shape", "vm", tensor},
 	"internal/parity":           {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "models/lenet", "models/alexnet", "data", "data/mnist", tensor},
 	"internal/parity/random":    {"autodiff", "engine", "engine/cpu", "engine/ref", "engine/std", "graph", "internal/parity", "internal/python", "internal/simd/isa", "ops", "shape", "vm", tensor},

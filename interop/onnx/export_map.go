@@ -36,11 +36,28 @@ func (x *exporter) elementwise(m engine.Map, in []shape.Type, out shape.Type) er
 	e := exportMap{exporter: x, Map: m, types: in}
 	var s shape.Shape // that operators give
 	e.ins, s = x.operands()
+	if lo, hi, ok := clipped(m); ok {
+		d := out.DType
+		x.give(x.expand(x.op("Clip", nil, e.ins[0], x.scalar(d, lo), x.scalar(d, hi)), s, x.node.Type().Shape))
+		return nil
+	}
 	for _, s := range m.Steps {
 		e.steps = append(e.steps, e.step(s))
 	}
 	x.give(x.expand(e.steps[m.Outs[0]], s, x.node.Type().Shape))
 	return nil
+}
+
+// clipped returns the bounds of a map that is min(max(x, lo), hi).
+func clipped(m engine.Map) (lo, hi float64, ok bool) {
+	if len(m.Steps) != 2 || len(m.Outs) != 1 || m.Outs[0] != 1 || m.Steps[0].Fn != engine.Max || m.Steps[1].Fn != engine.Min {
+		return 0, 0, false
+	}
+	input, ofInput := m.Steps[0].Args[0].Input()
+	step, ofStep := m.Steps[1].Args[0].Step()
+	lo, known := m.Steps[0].Args[1].Number()
+	hi, both := m.Steps[1].Args[1].Number()
+	return lo, hi, ofInput && ofStep && known && both && input == 0 && step == 0 && lo <= hi
 }
 
 // operands returns the names of the inputs of an elementwise op, scalars for those that have one number

@@ -56,12 +56,17 @@ func networks() []network {
 // exportNetwork exports a network, and computes what it makes of random images.
 func exportNetwork(t *testing.T, n network, folder string, opts onnx.ExportOptions) exported {
 	t.Helper()
+	return exportStored(t, n, vm.NewStore(7), folder, opts)
+}
+
+// exportStored is exportNetwork with the values of a store.
+func exportStored(t *testing.T, n network, store *vm.Store, folder string, opts onnx.ExportOptions) exported {
+	t.Helper()
 	require.NoError(t, os.MkdirAll(folder, 0o755))
 	g := graph.New()
 	x := g.Input("image", shape.F32(shape.N, shape.Dim(n.channels), shape.Dim(n.size), shape.Dim(n.size)))
 	y := n.layer.Apply(nn.Root(g), x)
 	require.NoError(t, g.Err())
-	store := vm.NewStore(7)
 	p, err := vm.Compile(cpu.New(), graph.Inference(y))
 	require.NoError(t, err)
 	machine, err := p.NewMachine(store)

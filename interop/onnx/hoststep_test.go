@@ -142,7 +142,7 @@ func TestStagesAreForgottenWhenThereAreMany(t *testing.T) {
 		require.Equal(t, n, outs["z"].Len())
 		require.LessOrEqual(t, len(s.stages), maxStages)
 	}
-	require.NotNil(t, s.stages[0].machine) // the first program is made once
+	require.NotNil(t, s.stages[0].program) // the first program is made once
 	require.Equal(t, []string{"x"}, s.stages[0].inputs)
 }
 

@@ -21,6 +21,10 @@ type Options struct {
 	// operator needs its value when a program is made, such as the shape of a Reshape, and there is no
 	// [Session] that does it.
 	Bind map[string]*Tensor
+	// Outputs are names of values, of nodes or inputs, that are the outputs instead of those of the
+	// file. Nodes that they do not need are left out: a network without its head is
+	// Outputs: []string{"the input of its last Gemm"}.
+	Outputs []string
 }
 
 // Model is a model that was read from a file. It is immutable.
@@ -145,6 +149,11 @@ func New(m *ir.Model, opts Options) (*Model, error) {
 			return nil, fmt.Errorf("two functions are called %q", plain.Name(f.Name))
 		}
 		model.functions[key] = f
+	}
+	if opts.Outputs != nil {
+		if err := model.cut(opts.Outputs); err != nil {
+			return nil, err
+		}
 	}
 	if err := model.readInputs(); err != nil {
 		return nil, err
@@ -327,6 +336,34 @@ func (m *Model) Proto() *ir.Model {
 		return nil
 	}
 	return m.ir
+}
+
+// Layer returns the model as a layer, which [train.Config] and [nn.Sequential] take: of a model with
+// one input, it gives the first output. Mistakes are errors of the graph.
+//
+// [train.Config]: https://pkg.go.dev/github.com/plexaura/plexaura/train#Config
+func (m *Model) Layer() nn.Layer { return layer{m} }
+
+// layer is a comparable type, as layers are.
+type layer struct{ m *Model }
+
+// Apply implements [nn.Layer].
+func (l layer) Apply(s nn.Scope, x *graph.Node) *graph.Node {
+	outs, err := l.m.Apply(s, x)
+	if err == nil && len(outs) == 0 {
+		err = fmt.Errorf("onnx: %s has no outputs", l.m.name)
+	}
+	if err == nil {
+		return outs[0]
+	}
+	in := []*graph.Node{x}
+	for _, n := range s.Graph().Nodes() {
+		if !n.Valid() { // the graph has the error already, at this node
+			in = append(in, n)
+			break
+		}
+	}
+	return s.Graph().Reject("ONNX", err, in...)
 }
 
 // Missing is an operator that is not supported.

@@ -101,15 +101,15 @@ func (b *body) limit() int {
 	return min(maxUnrolled, maxUnrolledNodes/max(1, len(b.graph.Nodes)))
 }
 
-// A runner runs the graph of a body as a model of its own.
-type runner struct {
+// A bodyRunner runs the graph of a body as a model of its own.
+type bodyRunner struct {
 	s      *Session
 	names  []string // of the inputs, and then of the values of the graph around it
 	around []*value
 }
 
-// runner returns a runner, and counts as values of the graph around it those that are no constants.
-func (b *body) runner() *runner {
+// runner returns a bodyRunner, and counts as values of the graph around it those that are no constants.
+func (b *body) runner() *bodyRunner {
 	ev := b.c.ev
 	if ev.session == nil {
 		refuse("the loop runs on the host: run the model by a Session")
@@ -120,7 +120,8 @@ func (b *body) runner() *runner {
 	if m.depth > maxDepth {
 		refuse("functions and graphs call each other more than %d deep", maxDepth)
 	}
-	r := &runner{s: &Session{m: m, eng: ev.session.eng, opts: ev.session.opts, store: ev.session.store, inner: true, roots: map[string]*stage{}}}
+	r := &bodyRunner{s: newSession(m, ev.session.eng, ev.session.store, ev.session.opts)}
+	r.s.inner = true
 	own := map[string]bool{}
 	for _, in := range b.graph.Inputs {
 		own[in.Name] = true
@@ -159,7 +160,7 @@ func (b *body) runner() *runner {
 }
 
 // run evaluates the graph once. It gives back all outputs.
-func (r *runner) run(ctx context.Context, in []*Tensor) ([]*Tensor, error) {
+func (r *bodyRunner) run(ctx context.Context, in []*Tensor) ([]*Tensor, error) {
 	inputs, types := map[string]*Tensor{}, map[string]spec{}
 	for i, t := range in {
 		if t == nil {
@@ -168,8 +169,9 @@ func (r *runner) run(ctx context.Context, in []*Tensor) ([]*Tensor, error) {
 		inputs[r.names[i]], types[r.names[i]] = t, specOf(t)
 	}
 	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
-	return r.s.runFrom(ctx, types, inputs)
+	root := r.s.root(types)
+	r.s.mu.Unlock()
+	return r.s.runFrom(ctx, root, types, inputs)
 }
 
 // trips returns how many times a loop runs at most, and its first condition, if these are known.

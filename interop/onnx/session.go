@@ -2,14 +2,15 @@ package onnx
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
-
-	"gorgonia.org/tensor"
+	"sync/atomic"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
@@ -22,8 +23,9 @@ import (
 	"github.com/plexaura/plexaura/vm"
 )
 
-// maxStages is how many programs a Session keeps.
-const maxStages = 64
+// maxStages is how many programs a Session keeps, and maxForms for how many kinds of inputs it
+// remembers which they are.
+const maxStages, maxForms = 64, 256
 
 // A Session runs a model on an engine. It makes a program for each combination of extents that it
 // meets, except those of the batch: the first axis, where its extent is not a number, is N. Where an
@@ -33,33 +35,62 @@ const maxStages = 64
 // inputs, the operator runs on the host, and a further program, which is kept for the extents of its
 // results, computes the rest.
 //
-// A Session may be used by many goroutines, whose runs wait for each other.
+// A Session may be used by many goroutines. As many runs as the initial GOMAXPROCS are computed at a
+// time, each in memory that is reused; further ones wait.
 type Session struct {
 	m     *Model
 	eng   engine.Engine
 	opts  []vm.Option
 	store *vm.Store
-	inner bool // it runs the body of a loop
+	inner bool          // it runs the body of a loop
+	slots chan struct{} // has room for the runs that are computed
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards what follows, and the maps of stages
+	forms  map[string]*form
 	roots  map[string]*stage
 	stages []*stage
 	clock  int
 }
 
+// newSession returns a Session without checks.
+func newSession(m *Model, e engine.Engine, store *vm.Store, opts []vm.Option) *Session {
+	return &Session{m: m, eng: e, opts: opts, store: store, slots: make(chan struct{}, runtime.GOMAXPROCS(0)), forms: map[string]*form{}, roots: map[string]*stage{}}
+}
+
+// A form is what the types of inputs lead to.
+type form struct {
+	batch map[string]spec // with N for the batch, or nil
+	exact map[string]spec
+
+	ofBatch, ofExact *stage // the first stages; ofExact is nil before it is needed
+}
+
 // A stage is what a run computes before it needs values to decide what comes next.
 type stage struct {
+	building sync.Mutex
+	built    atomic.Bool // what follows is as it stays
+	plan
+
+	broken atomic.Bool // a stage behind this one has an error, for any N
+
+	mu   sync.Mutex
+	idle []*runner
+
+	next   map[string]*stage
+	parent map[string]*stage // which has it under key
+	key    string
+	used   int // when it was last
+}
+
+// A plan is what a stage does.
+type plan struct {
 	err     error
-	machine *vm.Machine
-	inputs  []string // of the machine's program
+	program *vm.Program // nil if all that comes next is known
+	inputs  []string    // of the program
 	elems   []ir.DataType
 	wait    *wave    // what comes next, or nil after the last stage
 	outs    []output // of the last stage
 	final   bool
-	next    map[string]*stage
-	parent  map[string]*stage // which has it under key
-	key     string
-	used    int // when it was last
 }
 
 // output is an output of the model: known, an input, a result of the program, or a sequence or optional
@@ -88,7 +119,7 @@ func (m *Model) NewSession(e engine.Engine, store *vm.Store, opts ...vm.Option) 
 	if store == nil {
 		store = vm.NewStore(0)
 	}
-	return &Session{m: m, eng: e, opts: opts, store: store, roots: map[string]*stage{}}, nil
+	return newSession(m, e, store, opts), nil
 }
 
 // Run computes the outputs, by name, from the inputs. Inputs with an initialiser may be left out.
@@ -100,20 +131,78 @@ func (s *Session) Run(ctx context.Context, inputs map[string]*Tensor) (map[strin
 	case ctx == nil:
 		return nil, errors.New("onnx: the context is nil")
 	}
+	f, err := s.form(inputs)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { <-s.slots }()
+	if f.batch != nil && !f.ofBatch.broken.Load() {
+		outs, err := s.runFrom(ctx, f.ofBatch, f.batch, inputs)
+		if err == nil || !f.ofBatch.broken.Load() {
+			return s.named(outs), err
+		}
+	}
+	outs, err := s.runFrom(ctx, s.exact(f), f.exact, inputs) // of this one batch size
+	return s.named(outs), err
+}
+
+// exact returns the first stage for the types as they are.
+func (s *Session) exact(f *form) *stage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if f.ofExact == nil {
+		f.ofExact = s.root(f.exact)
+	}
+	return f.ofExact
+}
+
+// form returns what the types of the inputs lead to. For types that it has met it allocates nothing.
+func (s *Session) form(inputs map[string]*Tensor) (*form, error) {
+	var room [128]byte
+	key := room[:0]
+	usual := len(inputs) == len(s.m.inputs) // none replaces an initialiser
+	for _, in := range s.m.inputs {
+		t := inputs[in.Name]
+		if usual = usual && t.check() == nil && t.plain(); !usual {
+			break
+		}
+		key = binary.AppendVarint(key, int64(t.Type))
+		for _, d := range t.Dims {
+			key = binary.AppendVarint(key, int64(d))
+		}
+		key = binary.AppendVarint(key, -1) // which is no extent
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f, ok := s.forms[string(key)]; ok && usual {
+		s.clock++
+		for _, st := range []*stage{f.ofBatch, f.ofExact} {
+			if st != nil {
+				st.used = s.clock
+			}
+		}
+		return f, nil
+	}
 	types, err := s.types(inputs)
 	if err != nil {
 		return nil, err
 	}
-	if sym := s.m.batch(types); sym != nil && s.root(sym).err == nil {
-		outs, err := s.runFrom(ctx, sym, inputs)
-		if err == nil || s.root(sym).err == nil {
-			return s.named(outs), err
-		}
+	f := &form{batch: s.m.batch(types), exact: types}
+	if f.batch != nil {
+		f.ofBatch = s.root(f.batch)
 	}
-	outs, err := s.runFrom(ctx, types, inputs) // of this one batch size
-	return s.named(outs), err
+	if usual {
+		if len(s.forms) >= maxForms {
+			clear(s.forms)
+		}
+		s.forms[string(key)] = f
+	}
+	return f, nil
 }
 
 // named returns the outputs of the model by name.
@@ -128,36 +217,40 @@ func (s *Session) named(list []*Tensor) map[string]*Tensor {
 	return outs
 }
 
-// runFrom runs stage by stage. If the program for some stage cannot be made, its error is also that
-// of the first, so that the next run does not try.
-func (s *Session) runFrom(ctx context.Context, types map[string]spec, inputs map[string]*Tensor) ([]*Tensor, error) {
-	st := s.root(types)
-	fed := feeds{}
-	for name, t := range inputs {
-		fed.add(s.m, name, t)
-	}
-	tape := played{}
-	for {
+// runFrom runs stage by stage. If the program for some stage cannot be made for any N, the first is
+// broken, so that the next run does not try.
+func (s *Session) runFrom(ctx context.Context, root *stage, types map[string]spec, inputs map[string]*Tensor) ([]*Tensor, error) {
+	fed, own := feedsOf(s.m, inputs)
+	var tape played
+	for st := root; ; {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if st.machine == nil && !st.final && st.err == nil && st.wait == nil {
-			s.build(ctx, st, types, tape)
-		}
-		if err := st.err; err != nil {
-			if ctx.Err() != nil { // it was not this program's fault
-				st.err = nil
-			} else if !concrete(types) {
-				s.root(types).err = err
+		if err := s.made(ctx, st, types, tape); err != nil {
+			if ctx.Err() == nil && !concrete(types) {
+				root.broken.Store(true)
 			}
 			return nil, err
 		}
-		results, err := st.run(ctx, fed)
+		r, err := st.run(ctx, s.store, fed)
 		if err != nil {
 			return nil, err
 		}
 		if st.final {
-			return mapped(st.outs, func(o output) *Tensor { return o.tensor(results, fed) }), nil
+			outs := mapped(st.outs, func(o output) *Tensor { return o.tensor(st, r, fed) })
+			st.release(r)
+			return outs, nil
+		}
+		results := make([]*Tensor, len(r.outs))
+		for i, d := range r.outs {
+			results[i] = fromDense(d, st.elems[i])
+		}
+		st.release(r)
+		if !own {
+			fed, own = maps.Clone(fed), true
+		}
+		if tape == nil {
+			tape = played{}
 		}
 		key, err := s.play(ctx, st.wait, results, fed, tape)
 		if err != nil {
@@ -165,6 +258,25 @@ func (s *Session) runFrom(ctx context.Context, types map[string]spec, inputs map
 		}
 		st = s.after(st, key)
 	}
+}
+
+// made makes the plan of the stage, unless another run has. One that the end of ctx ended is to be made again.
+func (s *Session) made(ctx context.Context, st *stage, types map[string]spec, tape played) error {
+	if st.built.Load() {
+		return st.err
+	}
+	st.building.Lock()
+	defer st.building.Unlock()
+	if st.built.Load() {
+		return st.err
+	}
+	if s.build(ctx, st, types, tape); st.err != nil && ctx.Err() != nil {
+		err := st.err
+		st.plan = plan{}
+		return err
+	}
+	st.built.Store(true)
+	return st.err
 }
 
 // played has what an evaluation asks for, by key.
@@ -212,54 +324,36 @@ func (s *Session) play(ctx context.Context, w *wave, results []*Tensor, fed feed
 // stepName is the name of result i of a step.
 func stepName(key string, i int) string { return fmt.Sprintf("(step %s%d)", key, i) }
 
-// run runs the program of the stage.
-func (st *stage) run(ctx context.Context, inputs feeds) ([]*Tensor, error) {
-	if st.machine == nil {
-		return nil, nil
-	}
-	in := make([]*tensor.Dense, len(st.inputs))
-	for i, name := range st.inputs {
-		in[i] = inputs[name].dense()
-	}
-	outs, err := st.machine.Run(ctx, in...)
-	if err != nil {
-		return nil, err
-	}
-	results := make([]*Tensor, len(outs))
-	for i, d := range outs {
-		results[i] = fromDense(d, st.elems[i])
-	}
-	return results, nil
-}
-
 // tensor returns the value of an output.
-func (o output) tensor(results []*Tensor, fed feeds) *Tensor {
+func (o output) tensor(st *stage, r *runner, fed feeds) *Tensor {
 	switch {
 	case o.kind != ir.TensorKind:
-		return &Tensor{Kind: o.kind, Type: o.elem, Items: mapped(o.items, func(e output) *Tensor { return e.tensor(results, fed) })}
+		return &Tensor{Kind: o.kind, Type: o.elem, Items: mapped(o.items, func(e output) *Tensor { return e.tensor(st, r, fed) })}
 	case o.known != nil:
 		return o.known.clone()
 	case o.feed != "":
 		return fed[o.feed]
 	}
-	return results[o.index]
+	return fromDense(r.outs[o.index], st.elems[o.index])
 }
 
 // after returns the stage that follows st for the given key.
 func (s *Session) after(st *stage, key string) *stage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if st.next == nil {
 		st.next = map[string]*stage{}
 	}
-	return s.stage(st.next, key)
+	return s.stage(st.next, key, st)
 }
 
-// stage returns the stage of a map, made if there is none. If there are too many, that which was not
-// used for the longest time, and that none follows, is forgotten.
-func (s *Session) stage(in map[string]*stage, key string) *stage {
+// stage returns the stage of a map, that of what follows of if it is not nil, made if there is none. If there are too
+// many, that which was not used for the longest time, and that none follows, is forgotten. s.mu is held.
+func (s *Session) stage(in map[string]*stage, key string, of *stage) *stage {
 	s.clock++
 	if in[key] == nil {
 		if len(s.stages) >= maxStages {
-			s.forget(in)
+			s.forget(of)
 		}
 		in[key] = &stage{parent: in, key: key}
 		s.stages = append(s.stages, in[key])
@@ -268,12 +362,11 @@ func (s *Session) stage(in map[string]*stage, key string) *stage {
 	return in[key]
 }
 
-// forget forgets a stage, but not the one whose followers are in.
-func (s *Session) forget(in map[string]*stage) {
+// forget forgets a stage, but not current.
+func (s *Session) forget(current *stage) {
 	old := -1
 	for i, st := range s.stages {
-		current := st.next != nil && fmt.Sprintf("%p", st.next) == fmt.Sprintf("%p", in)
-		if len(st.next) == 0 && !current && (old < 0 || st.used < s.stages[old].used) {
+		if st != current && len(st.next) == 0 && (old < 0 || st.used < s.stages[old].used) {
 			old = i
 		}
 	}
@@ -282,6 +375,7 @@ func (s *Session) forget(in map[string]*stage) {
 	}
 	delete(s.stages[old].parent, s.stages[old].key)
 	s.stages = slices.Delete(s.stages, old, old+1)
+	clear(s.forms) // which may have it
 }
 
 // types returns the types of the inputs of a run by name, with N for the batch.
@@ -392,9 +486,9 @@ func concrete(types map[string]spec) bool {
 	return true
 }
 
-// root returns the first stage for inputs of the given types.
+// root returns the first stage for inputs of the given types. s.mu is held.
 func (s *Session) root(types map[string]spec) *stage {
-	return s.stage(s.roots, fmt.Sprint(types)) // fmt sorts the keys of maps
+	return s.stage(s.roots, fmt.Sprint(types), nil) // fmt sorts the keys of maps
 }
 
 // replay gives an evaluation what was computed for it before.
@@ -524,17 +618,17 @@ func (s *Session) inputValues(ev *evaluator, types map[string]spec) map[string]*
 	return values
 }
 
-// compile makes the program of the stage.
+// compile makes the program of the stage, and its first machine.
 func (s *Session) compile(st *stage, nodes []*graph.Node, elems []ir.DataType) {
-	p, err := vm.Compile(s.eng, nodes, s.opts...)
-	if err == nil {
-		st.machine, err = p.NewMachine(s.store)
-	}
-	if st.err = err; err != nil {
+	if st.program, st.err = vm.Compile(s.eng, nodes, s.opts...); st.err != nil {
 		return
 	}
 	st.elems = elems
-	for _, n := range p.Inputs() {
+	for _, n := range st.program.Inputs() {
 		st.inputs = append(st.inputs, n.Name())
+	}
+	r, err := st.acquire(s.store)
+	if st.err = err; err == nil {
+		st.release(r)
 	}
 }

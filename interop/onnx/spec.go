@@ -76,6 +76,28 @@ func (s spec) value(ev *evaluator, name string) *value {
 // feeds are the tensors that programs are given, by the names of their inputs.
 type feeds map[string]*Tensor
 
+// feedsOf returns what inputs are fed: the inputs themselves, which are the caller's, if all are plain tensors.
+func feedsOf(m *Model, inputs map[string]*Tensor) (fed feeds, own bool) {
+	for _, t := range inputs {
+		if !t.plain() {
+			own = true
+		}
+	}
+	if !own {
+		return inputs, false
+	}
+	fed = feeds{}
+	for name, t := range inputs {
+		fed.add(m, name, t)
+	}
+	return fed, true
+}
+
+// plain reports whether t is a tensor of numbers.
+func (t *Tensor) plain() bool {
+	return t.Kind != ir.SequenceKind && t.Kind != ir.OptionalKind && t.Type != ir.String
+}
+
 // add adds the tensors of an input as value names them.
 func (f feeds) add(m *Model, name string, t *Tensor) {
 	switch {

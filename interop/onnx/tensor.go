@@ -39,6 +39,7 @@ func (t *Tensor) kind() ir.Kind {
 // element has what goes by the Go type of an element type.
 type element struct {
 	compute shape.DType // the type in which it is computed
+	same    bool        // its Go type is that of the compute type, and needs no narrow
 	read    func(t *ir.Tensor, n int) any
 	lenOf   func(data any) (int, bool)
 	widen   func(data any) any // to a slice of the compute type; the same slice if that is its own
@@ -79,8 +80,11 @@ var elements = map[ir.DataType]element{
 }
 
 func elementOf[T, C any](compute shape.DType, list func(*ir.Tensor) []T, widen func([]T) []C, narrow func([]C) []T) element {
+	var zero T
+	_, same := any(zero).(C)
 	return element{
 		compute: compute,
+		same:    same,
 		read: func(t *ir.Tensor, n int) any {
 			if t.HasRaw {
 				return view[T](t.Raw, n)
@@ -297,13 +301,21 @@ func (t *Tensor) compute() shape.Type {
 	return shape.Type{DType: elements[t.Type].compute, Shape: shape.OfInts(t.Dims...)}
 }
 
+// wide returns the elements as a slice of the type in which they are computed.
+func (t *Tensor) wide() any {
+	if e := elements[t.Type]; !e.same {
+		return e.widen(t.Data)
+	}
+	return t.Data
+}
+
 // dense returns the elements in the type in which they are computed.
 func (t *Tensor) dense() *tensor.Dense {
 	return engine.DenseOf(shape.OfInts(t.Dims...), t.buffer())
 }
 
 func (t *Tensor) buffer() engine.Buffer {
-	switch v := elements[t.Type].widen(t.Data).(type) {
+	switch v := t.wide().(type) {
 	case []float32:
 		return engine.BufferOf(v)
 	case []float64:
@@ -339,13 +351,15 @@ func fromDense(d *tensor.Dense, e ir.DataType) *Tensor {
 	case shape.Bool:
 		data = slices.Clone(engine.Slice[bool](b))
 	}
-	t.Data = elements[e].narrow(data)
+	if t.Data = data; !elements[e].same {
+		t.Data = elements[e].narrow(data)
+	}
 	return t
 }
 
 // ints returns the elements of an integer or bool tensor as numbers, or false.
 func (t *Tensor) ints() ([]int64, bool) {
-	switch v := elements[t.Type].widen(t.Data).(type) {
+	switch v := t.wide().(type) {
 	case []int32:
 		return converted[int32, int64](v), true
 	case []int64:
