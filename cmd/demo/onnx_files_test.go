@@ -287,3 +287,32 @@ func TestEvalNamesTheClassesByTheData(t *testing.T) {
 	require.Zero(t, status, errs)
 	require.Regexp(t, `accuracy [\d.]+ \(\d+/100\)`, out)
 }
+
+// A file has the program of the model that it was exported from.
+func TestProgramShowsTheInstructionsOfAFile(t *testing.T) {
+	path := onnxFile(t, nil, unchanged)
+	columns := func(out string) (all []string) {
+		for line := range strings.Lines(out) {
+			all = append(all, strings.Join(strings.Fields(line)[:min(3, len(strings.Fields(line)))], " "))
+		}
+		return all
+	}
+	status, want, errs := demo(t.Context(), "program", "-batch", "3")
+	require.Zero(t, status, errs)
+	status, got, errs := demo(t.Context(), "program", "-batch", "3", "-onnx", path)
+	require.Zero(t, status, errs)
+	require.Equal(t, columns(want), columns(got))
+	status, fixed, errs := demo(t.Context(), "program", "-onnx", path, "-dim", "N=3")
+	require.Zero(t, status, errs)
+	require.Equal(t, columns(want), columns(fixed))
+	for want, args := range map[string][]string{
+		"-dim is of -onnx": {"-dim", "N=3"},
+		"-train is not":    {"-onnx", path, "-train"},
+		"-dim M: no input": {"-onnx", path, "-dim", "M=3"},
+		"no such file":     {"-onnx", "nowhere"},
+	} {
+		status, _, errs := demo(t.Context(), append([]string{"program"}, args...)...)
+		require.NotZero(t, status)
+		require.Contains(t, errs, want)
+	}
+}

@@ -101,10 +101,7 @@ func (p onnxInputs) shapes(inputs []onnx.Input, sizes map[string]int) (shapes []
 		}
 		dims := make([]int, len(in.Dims))
 		for k, d := range in.Dims {
-			name := d.Name
-			if name == "" {
-				name = fmt.Sprintf("%s.%d", in.Name, k)
-			}
+			name := extentName(in, k)
 			used[name] = true
 			size, known := sizes[name]
 			switch value, given := p.dims[name]; {
@@ -129,6 +126,14 @@ func (p onnxInputs) shapes(inputs []onnx.Input, sizes map[string]int) (shapes []
 		return nil, usagef("extents of inputs are open: give them, such as by%s", flags)
 	}
 	return shapes, p.unused(used)
+}
+
+// extentName is how -dim calls an extent.
+func extentName(in onnx.Input, axis int) string {
+	if name := in.Dims[axis].Name; name != "" {
+		return name
+	}
+	return fmt.Sprintf("%s.%d", in.Name, axis)
 }
 
 // unused returns an error if -dim names an extent that is not used.
