@@ -84,6 +84,7 @@ func TestOnnxInputsAreSaidInOneLine(t *testing.T) {
 		{"-random 1 -dim N=1 -dim M=2", "-dim M: no input that is made up has such an extent", 2},
 		{"-random 1 -dim N=999999999", "more than 268,435,456 elements", 1},
 		{"-in image", "NAME=VALUE", 2},
+		{"-in imag=" + wrong, "-in imag: the model has no such input", 2},
 		{"-in image=" + junk, "it is no .npy file", 1},
 		{"-in image=" + wrong, "double(1) is given; want image float(N,1,28,28)", 1},
 		{"-in image=nowhere.npy", "no such file", 1},

@@ -52,6 +52,9 @@ const maxMadeUp = 1 << 28
 func (p onnxInputs) tensors(m *onnx.Model) (map[string]*onnx.Tensor, error) {
 	inputs, sizes := map[string]*onnx.Tensor{}, map[string]int{}
 	for name, path := range p.files {
+		if !slices.ContainsFunc(m.Proto().Graph.Inputs, func(v ir.ValueInfo) bool { return v.Name == name }) {
+			return nil, usagef("-in %s: the model has no such input; demo onnx info lists them", plain.Name(name))
+		}
 		a, err := npy.ReadFile(path)
 		if err != nil {
 			return nil, err
