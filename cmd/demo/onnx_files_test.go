@@ -84,6 +84,7 @@ func TestOnnxInputsAreSaidInOneLine(t *testing.T) {
 		{"-random 1 -dim N=1 -dim M=2", "-dim M: no input that is made up has such an extent", 2},
 		{"-random 1 -dim N=999999999", "more than 268,435,456 elements", 1},
 		{"-in image", "NAME=VALUE", 2},
+		{"-in imag=" + wrong, "-in imag: the model has no such input", 2},
 		{"-in image=" + junk, "it is no .npy file", 1},
 		{"-in image=" + wrong, "double(1) is given; want image float(N,1,28,28)", 1},
 		{"-in image=nowhere.npy", "no such file", 1},
@@ -286,4 +287,33 @@ func TestEvalNamesTheClassesByTheData(t *testing.T) {
 	status, out, errs := demo(t.Context(), "eval", "-onnx", onnxFile(t, nil, unchanged), "-mean", ".1307", "-std", ".3081", "-test-limit", "100")
 	require.Zero(t, status, errs)
 	require.Regexp(t, `accuracy [\d.]+ \(\d+/100\)`, out)
+}
+
+// A file has the program of the model that it was exported from.
+func TestProgramShowsTheInstructionsOfAFile(t *testing.T) {
+	path := onnxFile(t, nil, unchanged)
+	columns := func(out string) (all []string) {
+		for line := range strings.Lines(out) {
+			all = append(all, strings.Join(strings.Fields(line)[:min(3, len(strings.Fields(line)))], " "))
+		}
+		return all
+	}
+	status, want, errs := demo(t.Context(), "program", "-batch", "3")
+	require.Zero(t, status, errs)
+	status, got, errs := demo(t.Context(), "program", "-batch", "3", "-onnx", path)
+	require.Zero(t, status, errs)
+	require.Equal(t, columns(want), columns(got))
+	status, fixed, errs := demo(t.Context(), "program", "-onnx", path, "-dim", "N=3")
+	require.Zero(t, status, errs)
+	require.Equal(t, columns(want), columns(fixed))
+	for want, args := range map[string][]string{
+		"-dim is of -onnx": {"-dim", "N=3"},
+		"-train is not":    {"-onnx", path, "-train"},
+		"-dim M: no input": {"-onnx", path, "-dim", "M=3"},
+		"no such file":     {"-onnx", "nowhere"},
+	} {
+		status, _, errs := demo(t.Context(), append([]string{"program"}, args...)...)
+		require.NotZero(t, status)
+		require.Contains(t, errs, want)
+	}
 }

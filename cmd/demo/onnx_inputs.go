@@ -52,6 +52,9 @@ const maxMadeUp = 1 << 28
 func (p onnxInputs) tensors(m *onnx.Model) (map[string]*onnx.Tensor, error) {
 	inputs, sizes := map[string]*onnx.Tensor{}, map[string]int{}
 	for name, path := range p.files {
+		if !slices.ContainsFunc(m.Proto().Graph.Inputs, func(v ir.ValueInfo) bool { return v.Name == name }) {
+			return nil, usagef("-in %s: the model has no such input; demo onnx info lists them", plain.Name(name))
+		}
 		a, err := npy.ReadFile(path)
 		if err != nil {
 			return nil, err
@@ -101,10 +104,7 @@ func (p onnxInputs) shapes(inputs []onnx.Input, sizes map[string]int) (shapes []
 		}
 		dims := make([]int, len(in.Dims))
 		for k, d := range in.Dims {
-			name := d.Name
-			if name == "" {
-				name = fmt.Sprintf("%s.%d", in.Name, k)
-			}
+			name := extentName(in, k)
 			used[name] = true
 			size, known := sizes[name]
 			switch value, given := p.dims[name]; {
@@ -129,6 +129,14 @@ func (p onnxInputs) shapes(inputs []onnx.Input, sizes map[string]int) (shapes []
 		return nil, usagef("extents of inputs are open: give them, such as by%s", flags)
 	}
 	return shapes, p.unused(used)
+}
+
+// extentName is how -dim calls an extent.
+func extentName(in onnx.Input, axis int) string {
+	if name := in.Dims[axis].Name; name != "" {
+		return name
+	}
+	return fmt.Sprintf("%s.%d", in.Name, axis)
 }
 
 // unused returns an error if -dim names an extent that is not used.

@@ -18,6 +18,8 @@ func program(_ context.Context, c *call) error {
 	after := c.String("after", "", "print the program as it is after this `pass`: "+strings.Join(passNames(), ", "))
 	dot := c.Bool("dot", false, "write Graphviz")
 	costs := c.Bool("costs", false, "what each convolution would cost by each algorithm, and which the engine takes")
+	file, dims := c.String("onnx", "", "the network of an ONNX `file` instead of a model"), named{}
+	c.Var(dims, "dim", "with -onnx: an extent that the file leaves open, as `NAME=NUMBER`; one that is first is the batch size otherwise")
 	weights := c.pickWeightsType()
 	if err := c.parse(false); err != nil {
 		return err
@@ -33,7 +35,15 @@ func program(_ context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	if (*file == "" && len(dims) > 0) || (*file != "" && *training) {
+		return usagef("-dim is of -onnx, and -train is not")
+	}
 	b := s.model.infer()
+	if *file != "" {
+		if b, err = onnxGraph(*file, dims); err != nil {
+			return err
+		}
+	}
 	if *training {
 		b, opts = s.model.train(optim.SGD{LR: s.model.lr, Momentum: .9}), append(opts, vm.Train)
 	}
