@@ -342,6 +342,7 @@ func TestAcceptedRequestsAreAnsweredBeforeTheEnd(t *testing.T) {
 			return ask(t, web, "POST", "/v2/models/m/infer", jsonBody(i, 1, 2))
 		}))
 	}
+	<-g.began // else two may wait while the third has not come
 	eventually(t, func() bool { return s.entries["m"].queue.depth() == 2 })
 	closed := make(chan error, 1)
 	go func() { closed <- s.Close(context.Background()) }()
