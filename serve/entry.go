@@ -50,28 +50,9 @@ func newGeneration(m Model, workers, rows int) (g *generation, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := checkSession(m, s, rows); err != nil {
-			return nil, err
-		}
 		g.sessions = append(g.sessions, s)
 	}
 	return g, nil
-}
-
-// checkSession refuses a session whose memory is not that of so many rows.
-func checkSession(m Model, s Session, rows int) error {
-	for _, side := range []struct {
-		what   string
-		all    []Tensor
-		memory func(i int) []byte
-	}{{"input", m.Inputs(), s.Input}, {"output", m.Outputs(), s.Output}} {
-		for i, t := range side.all {
-			if have, want := len(side.memory(i)), rows*t.Row.Bytes(); have < want {
-				return fmt.Errorf("the session has %d bytes for %s %q; %d rows take %d", have, side.what, t.Name, rows, want)
-			}
-		}
-	}
-	return nil
 }
 
 // use returns the generation that serves now, which does not end before it is released.
@@ -165,6 +146,7 @@ type worker struct {
 	i     int
 	timer *time.Timer
 	batch []*call
+	shape []int // of an input of the batch
 }
 
 func newWorker(e *entry, i int) *worker {
@@ -194,49 +176,119 @@ func (w *worker) step() bool {
 // run computes the calls of a batch together. If that fails they run one by one, so that only those
 // are told an error that cause it.
 func (w *worker) run(g *generation, batch []*call) {
-	err := w.compute(g, batch)
+	err := w.compute(g.sessions[w.i], batch)
 	for i, c := range batch {
-		if c.err = err; err != nil && len(batch) > 1 {
-			c.err = w.compute(g, batch[i:i+1])
+		if err != nil {
+			c.err = err
+			if len(batch) > 1 {
+				if alone := w.compute(g.sessions[w.i], batch[i:i+1]); alone != nil {
+					c.err = alone
+				}
+			}
 		}
 		c.version = g.version
 		c.done <- struct{}{}
 	}
 }
 
-// compute runs calls in one batch, and gives them their rows.
-func (w *worker) compute(g *generation, batch []*call) error {
-	e, s, rows := w.entry, g.sessions[w.i], 0
+// compute runs calls in one batch, and gives each its rows, or an error of its own. An error that it
+// returns, which may be a panic, is of the batch.
+func (w *worker) compute(s Session, batch []*call) (err error) {
+	defer rescue.To(&err)
+	e, rows := w.entry, 0
 	for _, c := range batch {
-		for i := range e.inputs {
-			copy(s.Input(i)[rows*e.inputs[i].Row.Bytes():], c.in[i])
-		}
 		rows += c.rows
 	}
+	for i := range e.inputs {
+		if err := w.fill(s, i, batch, rows); err != nil {
+			return err
+		}
+	}
 	begin := time.Now()
-	if err := attempt(e.ctx, s, rows); err != nil {
+	if err := s.Run(e.ctx); err != nil {
 		return err
 	}
 	took := time.Since(begin)
 	e.queue.ran(took)
 	e.metrics.batch(rows, took)
+	for i := range e.outputs {
+		if err := e.checkOutput(s, i, len(batch), rows); err != nil {
+			return err
+		}
+	}
 	at := 0
 	for _, c := range batch {
-		for len(c.out) < len(e.outputs) {
-			c.out = append(c.out, nil)
-		}
-		for _, a := range c.answers {
-			row := e.outputs[a.index].Row.Bytes()
-			c.out[a.index] = grown(c.out[a.index], c.rows*row)
-			copy(c.out[a.index], s.Output(a.index)[at*row:])
-		}
+		c.err = e.deliver(s, c, at, rows)
 		at += c.rows
 	}
 	return nil
 }
 
-// attempt is Run, with a panic as an error.
-func attempt(ctx context.Context, s Session, rows int) (err error) {
-	defer rescue.To(&err)
-	return s.Run(ctx, rows)
+// fill writes input i of the calls, one behind the other.
+func (w *worker) fill(s Session, i int, batch []*call, rows int) error {
+	e, bytes := w.entry, 0
+	w.shape = append(w.shape[:0], batch[0].shapes[i]...)
+	if e.batched {
+		w.shape[0] = rows
+	}
+	memory, err := s.Input(i, w.shape)
+	if err != nil {
+		return err
+	}
+	for _, c := range batch {
+		bytes += len(c.in[i])
+	}
+	if len(memory) != bytes {
+		return fmt.Errorf("the session has %d bytes for input %q; %v take %d", len(memory), e.inputs[i].Name, w.shape, bytes)
+	}
+	for _, c := range batch {
+		memory = memory[copy(memory, c.in[i]):]
+	}
+	return nil
+}
+
+// checkOutput returns an error if output i cannot be that of so many calls.
+func (e *entry) checkOutput(s Session, i, calls, rows int) error {
+	t := e.outputs[i]
+	shape, b := s.Output(i)
+	if n, ok := elementsOf(shape); !ok || n*t.Datatype.row().width != len(b) {
+		return fmt.Errorf("output %q has %d bytes for %s %v", t.Name, len(b), t.Datatype, shape)
+	}
+	if calls > 1 && (len(shape) == 0 || shape[0] != rows) {
+		return fmt.Errorf("output %q of %d rows is %v", t.Name, rows, shape)
+	}
+	return nil
+}
+
+// deliver copies the outputs of a call, whose rows begin with at, out of those of a batch.
+func (e *entry) deliver(s Session, c *call, at, rows int) error {
+	for len(c.out) < len(e.outputs) {
+		c.out, c.outShapes = append(c.out, nil), append(c.outShapes, nil)
+	}
+	for _, a := range c.answers {
+		shape, b := s.Output(a.index)
+		own := append(c.outShapes[a.index][:0], shape...)
+		c.outShapes[a.index] = own
+		if c.rows < rows {
+			row := len(b) / rows
+			own[0], b = c.rows, b[at*row:(at+c.rows)*row]
+		}
+		if err := e.afford(c, a, own, len(b)); err != nil {
+			return err
+		}
+		c.out[a.index] = grown(c.out[a.index], len(b))
+		copy(c.out[a.index], b)
+	}
+	return nil
+}
+
+// afford asks for the memory of an output whose size was not known before.
+func (e *entry) afford(c *call, a answer, shape []int, bytes int) error {
+	t := e.outputs[a.index]
+	reserved, known := e.row(t)
+	if known = known && c.rows*reserved*t.Datatype.row().width >= bytes; known || c.reserve == nil {
+		return nil
+	}
+	n, _ := elementsOf(shape)
+	return c.reserve(bytes + a.bytes(t, n))
 }

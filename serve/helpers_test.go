@@ -20,8 +20,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/plexaura/plexaura/shape"
 )
 
 // fake is a model in Go: y = x·k + bias, a row of three numbers times one, and next = k + 1.
@@ -41,27 +39,43 @@ const (
 )
 
 func (f *fake) Inputs() []Tensor {
-	return []Tensor{{"x", shape.F32(3)}, {"k", shape.I64()}}
+	return []Tensor{{"x", FP32, []int{-1, 3}}, {"k", INT64, []int{-1}}}
 }
 func (f *fake) Outputs() []Tensor {
-	return []Tensor{{"y", shape.F32(3)}, {"next", shape.I64()}}
+	return []Tensor{{"y", FP32, []int{-1, 3}}, {"next", INT64, []int{-1}}}
 }
-func (f *fake) Close() error { f.closed.Add(1); return nil }
+func (f *fake) Batched() bool { return true }
+func (f *fake) Close() error  { f.closed.Add(1); return nil }
 
 func (f *fake) NewSession(rows int) (Session, error) {
 	f.open.Add(1)
-	return &fakeSession{f, make([]byte, 12*rows), make([]byte, 8*rows), make([]byte, 12*rows), make([]byte, 8*rows)}, nil
+	return &fakeSession{fake: f, x: make([]byte, 12*rows), k: make([]byte, 8*rows), y: make([]byte, 12*rows), next: make([]byte, 8*rows)}, nil
 }
 
 type fakeSession struct {
 	*fake
 	x, k, y, next []byte
+	n             int // rows
+	shapes        [2][2]int
 }
 
-func (s *fakeSession) Input(i int) []byte  { return [][]byte{s.x, s.k}[i] }
-func (s *fakeSession) Output(i int) []byte { return [][]byte{s.y, s.next}[i] }
+func (s *fakeSession) Input(i int, shape []int) ([]byte, error) {
+	if s.n = shape[0]; i == 0 {
+		return s.x[:12*s.n], nil
+	}
+	return s.k[:8*s.n], nil
+}
 
-func (s *fakeSession) Run(_ context.Context, rows int) error {
+func (s *fakeSession) Output(i int) ([]int, []byte) {
+	s.shapes[i] = [2]int{s.n, 3}
+	if i == 0 {
+		return s.shapes[i][:], s.y[:12*s.n]
+	}
+	return s.shapes[i][:1], s.next[:8*s.n]
+}
+
+func (s *fakeSession) Run(context.Context) error {
+	rows := s.n
 	if s.before != nil {
 		s.before(rows)
 	}
@@ -259,31 +273,7 @@ func eventually(t testing.TB, is func() bool) {
 // unlike is a model with other inputs.
 type unlike struct{ *fake }
 
-func (*unlike) Inputs() []Tensor { return []Tensor{{"x", shape.F32(4)}, {"k", shape.I64()}} }
-
-// quiet is a model whose sessions copy their input and allocate nothing.
-type quiet struct{ *fake }
-
-func (q *quiet) NewSession(rows int) (Session, error) {
-	s, err := q.fake.NewSession(rows)
-	return &quietSession{s.(*fakeSession)}, err
-}
-
-type quietSession struct{ *fakeSession }
-
-func (s *quietSession) Input(i int) []byte {
-	if i == 0 {
-		return s.x
-	}
-	return s.k
-}
-
-func (s *quietSession) Output(i int) []byte {
-	if i == 0 {
-		return s.y
-	}
-	return s.next
-}
+func (*unlike) Inputs() []Tensor { return []Tensor{{"x", FP32, []int{-1, 4}}, {"k", INT64, []int{-1}}} }
 
 // patient is a model that runs until its context ends.
 type patient struct {
@@ -301,7 +291,7 @@ type patientSession struct {
 	p *patient
 }
 
-func (s *patientSession) Run(ctx context.Context, _ int) error {
+func (s *patientSession) Run(ctx context.Context) error {
 	s.p.waits.Add(1)
 	<-ctx.Done()
 	return ctx.Err()

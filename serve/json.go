@@ -270,7 +270,7 @@ func (s *scanner) end() error {
 
 // elements reads an array, which may lie in arrays of any depth, into dst, which it fills.
 func (s *scanner) elements(t *datatype, dst []byte) error {
-	width, total := t.dtype.Width(), len(dst)/t.dtype.Width()
+	width, total := t.width, len(dst)/t.width
 	n := 0
 	var each func() error
 	each = func() error {
@@ -302,7 +302,7 @@ func (s *scanner) elements(t *datatype, dst []byte) error {
 // unfit says why a literal is no element.
 func unfit(t *datatype, err error) string {
 	if errors.Is(err, strconv.ErrRange) {
-		return "does not fit in " + t.name
+		return "does not fit in " + string(t.name)
 	}
-	return "is no " + t.name
+	return "is no " + string(t.name)
 }

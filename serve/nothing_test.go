@@ -15,7 +15,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	defer cancel()
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{"CheckName": CheckName, "New": New, "NewPredictor": NewPredictor, "NewProgram": NewProgram},
-		Types: []any{new(Server)},
+		Types: []any{new(Server), new(Tensor)},
 		Good: func() []any {
 			return []any{ended, "m", Options{}, &fake{}, &train.Predictor{}, &vm.Program{}, vm.NewStore(1), ProgramOptions{}}
 		},

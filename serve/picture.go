@@ -45,17 +45,24 @@ func (s *Server) decodePicture(ctx context.Context, e *entry, c *call, body []by
 	if err != nil {
 		return err
 	}
-	row := e.inputs[0].Row
-	if len(x) != row.Len() {
-		return refuse(http.StatusInternalServerError, "the model makes %d numbers of a picture, a row has %d", len(x), row.Len())
+	n, _ := e.row(e.inputs[0])
+	if len(x) != n {
+		return refuse(http.StatusInternalServerError, "the model makes %d numbers of a picture, its input has %d", len(x), n)
 	}
 	c.fit(1)
-	c.own[0] = grown(c.own[0], row.Bytes())
+	c.shapes[0] = append(c.shapes[0][:0], e.inputs[0].Shape...)
+	if e.batched {
+		c.shapes[0][0] = 1
+	}
+	c.own[0] = grown(c.own[0], 4*n)
 	for i, v := range x {
 		native.PutUint32(c.own[0][4*i:], math.Float32bits(v))
 	}
 	c.in[0], c.rows, c.answers = c.own[0], 1, c.answers[:0]
-	for i := range e.outputs {
+	for i, t := range e.outputs {
+		if err := t.inForm(false); err != nil {
+			return err
+		}
 		c.answers = append(c.answers, answer{index: i})
 	}
 	return nil

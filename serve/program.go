@@ -31,6 +31,7 @@ type program struct {
 	program         *vm.Program
 	store           *vm.Store
 	inputs, outputs []Tensor
+	rows            []shape.Type // of the inputs
 }
 
 // classifier is a program that takes pictures.
@@ -68,7 +69,7 @@ func newProgram(p *vm.Program, s *vm.Store, o ProgramOptions) (*program, error) 
 		if err != nil {
 			return nil, fmt.Errorf("input %q: %w", n.Name(), err)
 		}
-		m.inputs = append(m.inputs, Tensor{n.Name(), row})
+		m.inputs, m.rows = append(m.inputs, tensorOf(n.Name(), row)), append(m.rows, row)
 	}
 	if len(o.Outputs) > 0 && len(o.Outputs) != len(outs) {
 		return nil, fmt.Errorf("%d names for %d outputs", len(o.Outputs), len(outs))
@@ -85,7 +86,7 @@ func newProgram(p *vm.Program, s *vm.Store, o ProgramOptions) (*program, error) 
 		if err != nil {
 			return nil, fmt.Errorf("output %q: %w", name, err)
 		}
-		m.outputs = append(m.outputs, Tensor{name, row})
+		m.outputs = append(m.outputs, tensorOf(name, row))
 	}
 	return m, nil
 }
@@ -96,6 +97,11 @@ func rowOf(t shape.Type) (shape.Type, error) {
 		return t, fmt.Errorf("it is %v; want the batch as the first axis, and known extents behind it", t)
 	}
 	return t.Of(t.Drop(0)), nil
+}
+
+// tensorOf describes a batch of rows.
+func tensorOf(name string, row shape.Type) Tensor {
+	return Tensor{name, datatypeOf(row.DType), append([]int{-1}, row.Ints()...)}
 }
 
 // NewPredictor returns a Model of a trained network: its input, and as outputs "output" and, if it
@@ -129,10 +135,12 @@ func NewPredictor(p *train.Predictor, prepare func(picture image.Image) ([]float
 
 func (p *program) Inputs() []Tensor  { return slices.Clone(p.inputs) }
 func (p *program) Outputs() []Tensor { return slices.Clone(p.outputs) }
+func (p *program) Batched() bool     { return true }
 func (p *program) Close() error      { return nil }
 
 func (c *classifier) Prepare(picture image.Image) ([]float32, error) { return c.prepare(picture) }
 func (c *classifier) Classes() []string                              { return slices.Clone(c.classes) }
+func (c *classifier) Probabilities(output []float32) []float32       { return output }
 
 // sizesPerMachine is how many batch sizes a [vm.Machine] keeps ready.
 const sizesPerMachine = 4
@@ -142,7 +150,10 @@ const sizesPerMachine = 4
 type programSession struct {
 	model    *program
 	machines []*vm.Machine // for sizes 1 to 8, 16 to 128, ...
+	rows     int
 	in, out  [][]byte
+	shapes   [][]int             // of the outputs of the last Run
+	outRow   []int               // bytes of a row, by output
 	views    [][][]*tensor.Dense // by the logarithm of the size and the number of the part: the inputs
 }
 
@@ -152,11 +163,13 @@ func (p *program) NewSession(rows int) (Session, error) {
 		return nil, fmt.Errorf("serve: a session for batches of %d rows", rows)
 	}
 	s := &programSession{model: p}
-	for _, t := range p.inputs {
-		s.in = append(s.in, engine.Aligned(rows*t.Row.Bytes()))
+	for _, row := range p.rows {
+		s.in = append(s.in, engine.Aligned(rows*row.Bytes()))
 	}
 	for _, t := range p.outputs {
-		s.out = append(s.out, make([]byte, rows*t.Row.Bytes()))
+		n, _ := elementsOf(t.Shape[1:])
+		row := n * t.Datatype.row().width
+		s.out, s.outRow, s.shapes = append(s.out, make([]byte, rows*row)), append(s.outRow, row), append(s.shapes, slices.Clone(t.Shape))
 	}
 	for log := bits.Len(uint(rows)) - 1; log >= 0; log-- { // the largest first, which needs the most memory
 		for len(s.machines) <= log/sizesPerMachine {
@@ -176,10 +189,18 @@ func (p *program) NewSession(rows int) (Session, error) {
 	return s, nil
 }
 
-func (s *programSession) Input(i int) []byte  { return s.in[i] }
-func (s *programSession) Output(i int) []byte { return s.out[i] }
+func (s *programSession) Input(i int, shape []int) ([]byte, error) {
+	s.rows = shape[0]
+	return s.in[i][:s.rows*s.model.rows[i].Bytes()], nil
+}
 
-func (s *programSession) Run(ctx context.Context, rows int) error {
+func (s *programSession) Output(i int) ([]int, []byte) {
+	s.shapes[i][0] = s.rows
+	return s.shapes[i], s.out[i][:s.rows*s.outRow[i]]
+}
+
+func (s *programSession) Run(ctx context.Context) error {
+	rows := s.rows
 	for at := 0; at < rows; {
 		log := min(bits.Len(uint(rows-at)), len(s.views)) - 1
 		if err := s.part(ctx, at, log); err != nil {
@@ -201,17 +222,17 @@ func (s *programSession) part(ctx context.Context, at, log int) error {
 		return err
 	}
 	for i, d := range outs {
-		copy(s.out[i][at*s.model.outputs[i].Row.Bytes():], engine.BufferOfDense(d).Bytes())
+		copy(s.out[i][at*s.outRow[i]:], engine.BufferOfDense(d).Bytes())
 	}
 	return nil
 }
 
 // view returns rows rows of the inputs, of which at is the first.
 func (s *programSession) view(at, rows int) (all []*tensor.Dense) {
-	for i, t := range s.model.inputs {
-		row := t.Row.Bytes()
-		b := engine.BufferAt(s.in[i][at*row:(at+rows)*row], t.Row.DType, rows*t.Row.Len())
-		all = append(all, engine.DenseOf(t.Row.Insert(0, shape.Dim(rows)), b))
+	for i, row := range s.model.rows {
+		n := row.Bytes()
+		b := engine.BufferAt(s.in[i][at*n:(at+rows)*n], row.DType, rows*row.Len())
+		all = append(all, engine.DenseOf(row.Insert(0, shape.Dim(rows)), b))
 	}
 	return all
 }

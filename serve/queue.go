@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -12,13 +13,17 @@ type call struct {
 	id      string
 	timeout time.Duration
 	answers []answer
-	rows    int
-	in      [][]byte // by input: the elements of its rows
-	own     [][]byte // memory for in, that is used again
-	out     [][]byte // by output, once it has run
-	version int      // of the model that has run it
-	err     error
-	done    chan struct{} // receives once when it has run; buffered
+	rows    int                   // 1 where the model takes no batches
+	shapes  [][]int               // by input
+	in      [][]byte              // by input: the elements
+	own     [][]byte              // memory for in, that is used again
+	reserve func(bytes int) error // asks for memory
+
+	out       [][]byte // by output, once it has run
+	outShapes [][]int
+	version   int // of the model that has run it
+	err       error
+	done      chan struct{} // receives once when it has run; buffered
 
 	ctx     context.Context
 	arrived time.Time
@@ -45,7 +50,7 @@ func (c *call) free() {
 			}
 		}
 	}
-	c.id, c.ctx, c.err = "", nil, nil
+	c.id, c.ctx, c.err, c.reserve = "", nil, nil, nil
 	calls.Put(c)
 }
 
@@ -54,6 +59,21 @@ func (c *call) fit(inputs int) {
 	for len(c.in) < inputs {
 		c.in, c.own = append(c.in, nil), append(c.own, nil)
 	}
+	for len(c.shapes) < inputs {
+		c.shapes = append(c.shapes, nil)
+	}
+	c.shapes = c.shapes[:inputs]
+}
+
+// joins reports whether c can be in a batch with other: the extents of its inputs are the same, but
+// for the first one, which is the batch.
+func (c *call) joins(other *call) bool {
+	for i, shape := range c.shapes {
+		if !slices.Equal(shape[min(1, len(shape)):], other.shapes[i][min(1, len(other.shapes[i])):]) {
+			return false
+		}
+	}
+	return true
 }
 
 // queue is the calls of a model that wait, in the order in which they came.
@@ -162,8 +182,8 @@ func (q *queue) signal() {
 // that each wait for their answer the last one begins the batch.
 func (q *queue) enough() bool { return q.rows >= min(q.usual, q.maxRows) || q.closed }
 
-// collect waits for calls and appends those of the next batch to batch: the oldest first, as many as
-// have maxRows rows, once there are enough or the first has waited for delay, or for as long as the
+// collect waits for calls and appends those of the next batch to batch: the oldest first and those that
+// can join it, as many as have maxRows rows, once there are enough or the first has waited for delay, or for as long as the
 // last batch took: nobody gains by waiting for longer than what is saved. It returns none when the
 // queue is closed and empty.
 func (q *queue) collect(batch []*call, timer *time.Timer) []*call {
@@ -207,11 +227,17 @@ func (q *queue) take(batch []*call) (_ []*call, wait time.Duration) {
 		}
 	}
 	rows := 0
-	for q.first != nil && rows+q.first.rows <= q.maxRows {
-		c := q.first
-		rows += c.rows
-		q.unlink(c)
-		batch = append(batch, c)
+	for c := q.first; c != nil; {
+		next := c.next
+		if len(batch) == 0 || c.joins(batch[0]) {
+			if rows+c.rows > q.maxRows {
+				break
+			}
+			rows += c.rows
+			q.unlink(c)
+			batch = append(batch, c)
+		}
+		c = next
 	}
 	q.usual = max(rows, q.usual*3/4)
 	return batch, 0

@@ -176,7 +176,8 @@ func (d *decoder) decode(c *call, body []byte, header int) error {
 	if err != nil {
 		return err
 	}
-	c.id, c.timeout, c.rows = m.id, m.timeout, 0
+	c.id, c.timeout, c.rows, c.reserve = m.id, m.timeout, 0, d.reserve
+	c.fit(len(d.inputs))
 	if err := d.wanted(c, m); err != nil {
 		return err
 	}
@@ -184,7 +185,7 @@ func (d *decoder) decode(c *call, body []byte, header int) error {
 	if err != nil {
 		return err
 	}
-	if err := d.reserve(c.rows * (rowBytes(d.inputs) + d.answerBytes(c.answers))); err != nil {
+	if err := d.reserve(d.inputBytes(c) + c.rows*d.answerBytes(c.answers)); err != nil {
 		return err
 	}
 	tail := body[header:]
@@ -203,7 +204,10 @@ func (d *decoder) decode(c *call, body []byte, header int) error {
 func (d *decoder) wanted(c *call, m message) error {
 	c.answers = c.answers[:0]
 	if !m.selected || len(m.outputs) == 0 {
-		for i := range d.outputs {
+		for i, t := range d.outputs {
+			if err := t.inForm(m.binary); err != nil {
+				return err
+			}
 			c.answers = append(c.answers, answer{i, m.binary})
 		}
 		return nil
@@ -216,9 +220,21 @@ func (d *decoder) wanted(c *call, m message) error {
 		if slices.ContainsFunc(c.answers, func(a answer) bool { return a.index == i }) {
 			return fmt.Errorf("output %q is asked for twice", plain.Name(out.name))
 		}
-		c.answers = append(c.answers, answer{i, out.binary || m.binary && !out.told})
+		a := answer{i, out.binary || m.binary && !out.told}
+		if err := d.outputs[i].inForm(a.binary); err != nil {
+			return err
+		}
+		c.answers = append(c.answers, a)
 	}
 	return nil
+}
+
+// inForm returns an error if the output cannot be sent in a form.
+func (t Tensor) inForm(binary bool) error {
+	if binary || t.Datatype.row().append != nil {
+		return nil
+	}
+	return fmt.Errorf("output %q is %s, which JSON does not carry; ask for it with binary_data", plain.Name(t.Name), t.Datatype)
 }
 
 // match finds the inputs of the model that those of the request are, by index, and their number of
@@ -235,7 +251,7 @@ func (d *decoder) match(c *call, m message) (order []int, err error) {
 		}
 		given[i] = true
 		order = append(order, i)
-		if err := d.fits(c, d.inputs[i], in); err != nil {
+		if err := d.fits(c, i, in); err != nil {
 			return nil, fmt.Errorf("input %q: %w", plain.Name(in.name), err)
 		}
 	}
@@ -245,34 +261,64 @@ func (d *decoder) match(c *call, m message) (order []int, err error) {
 	return order, nil
 }
 
-// fits compares an input of a request with that of the model.
-func (d *decoder) fits(c *call, t Tensor, in messageInput) error {
-	if want := datatypeOf(t.Row.DType).name; in.datatype != want {
-		return fmt.Errorf("its datatype is %q, want %s", plain.Name(in.datatype), want)
+// fits compares an input of a request with input i of the model.
+func (d *decoder) fits(c *call, i int, in messageInput) error {
+	t := d.inputs[i]
+	if in.datatype != string(t.Datatype) {
+		return fmt.Errorf("its datatype is %q, want %s", plain.Name(in.datatype), t.Datatype)
 	}
-	if len(in.shape) != t.Row.Rank()+1 || !slices.Equal(in.shape[1:], t.Row.Ints()) {
+	if !t.admits(in.shape) {
 		return fmt.Errorf("its shape is %v, want %v", in.shape, metaShape(t))
 	}
-	switch rows := in.shape[0]; {
+	c.shapes[i] = append(c.shapes[i][:0], in.shape...)
+	rows := 1
+	if d.batched {
+		rows = in.shape[0]
+	}
+	switch {
 	case rows < 1 || rows > d.maxRows:
 		return fmt.Errorf("it has %d rows; a request may have 1 to %d", rows, d.maxRows)
 	case c.rows != 0 && rows != c.rows:
 		return fmt.Errorf("it has %d rows, the input before it %d", rows, c.rows)
-	default:
-		c.rows = rows
+	}
+	c.rows = rows
+	if _, ok := elementsOf(in.shape); !ok {
+		return fmt.Errorf("its shape is %v, which is too large", in.shape)
 	}
 	return nil
+}
+
+// admits reports whether a tensor of a request may have the shape.
+func (t Tensor) admits(shape []int) bool {
+	if t.Shape == nil {
+		return true
+	}
+	return slices.EqualFunc(t.Shape, shape, func(want, have int) bool { return want == -1 || want == have })
+}
+
+// bytesOf returns the bytes of input i of a call.
+func (d *decoder) bytesOf(c *call, i int) int {
+	n, _ := elementsOf(c.shapes[i])
+	return n * d.inputs[i].Datatype.row().width
+}
+
+func (d *decoder) inputBytes(c *call) (bytes int) {
+	for i := range d.inputs {
+		bytes += d.bytesOf(c, i)
+	}
+	return bytes
 }
 
 // fill takes the elements of input i from the JSON or from the bytes that follow, of which it returns
 // the rest.
 func (d *decoder) fill(c *call, i int, in messageInput, body, tail []byte) (rest []byte, err error) {
-	row := d.inputs[i].Row
-	n, t := c.rows*row.Bytes(), datatypeOf(row.DType)
-	c.fit(len(d.inputs))
+	n, t := d.bytesOf(c, i), d.inputs[i].Datatype.row()
 	if in.size < 0 {
 		if in.data[1] == 0 {
 			return tail, fmt.Errorf("it has neither data nor binary_data_size")
+		}
+		if t.read == nil {
+			return tail, fmt.Errorf("JSON does not carry %s; send it as bytes, with binary_data_size", t.name)
 		}
 		c.own[i] = grown(c.own[i], n)
 		c.in[i] = c.own[i]
@@ -288,29 +334,41 @@ func (d *decoder) fill(c *call, i int, in messageInput, body, tail []byte) (rest
 		return tail, fmt.Errorf("binary_data_size is %d, but %d bytes follow", in.size, len(tail))
 	}
 	c.in[i] = tail[:n:n]
-	if row.DType == shape.Bool && slices.ContainsFunc(c.in[i], func(b byte) bool { return b > 1 }) {
+	if t.name == BOOL && slices.ContainsFunc(c.in[i], func(b byte) bool { return b > 1 }) {
 		return tail, fmt.Errorf("bytes of a BOOL are 0 or 1")
 	}
 	return tail[n:], nil
 }
 
-// answerBytes is about how many bytes a row of the answer takes: the outputs, and their text.
+// answerBytes is about how many bytes a row of the answer takes: the outputs, and their text, as far as
+// their sizes are known.
 func (d *decoder) answerBytes(wanted []answer) (bytes int) {
-	const digits = 16 // of a number, with its comma
-	bytes = rowBytes(d.outputs)
 	for _, a := range wanted {
-		row := d.outputs[a.index].Row
-		if a.binary {
-			bytes += row.Bytes()
-		} else {
-			bytes += digits * row.Len()
+		t := d.outputs[a.index]
+		if n, known := d.row(t); known {
+			bytes += n*t.Datatype.row().width + a.bytes(t, n)
 		}
 	}
 	return bytes
 }
 
-// metaShape is the shape of a tensor as the protocol writes it, in which the batch is -1.
-func metaShape(t Tensor) []int { return append([]int{-1}, t.Row.Ints()...) }
+// bytes is about how many bytes n elements take in the answer.
+func (a answer) bytes(t Tensor, n int) int {
+	const digits = 16 // of a number, with its comma
+	if a.binary {
+		return n * t.Datatype.row().width
+	}
+	return n * digits
+}
+
+// metaShape is the shape of a tensor as the protocol writes it. It has no way to say that the number of
+// axes is not known.
+func metaShape(t Tensor) []int {
+	if t.Shape == nil {
+		return []int{-1}
+	}
+	return t.Shape
+}
 
 // headerLength is the header that says how many bytes of a body are JSON.
 const headerLength = "Inference-Header-Content-Length"

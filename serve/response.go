@@ -3,11 +3,14 @@ package serve
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"math"
 	"net/http"
 	"slices"
 	"strconv"
 	"sync"
+
+	"github.com/plexaura/plexaura/internal/rescue"
 )
 
 // buffers are memory for answers.
@@ -71,16 +74,17 @@ func (e *entry) encode(to []byte, c *call, ranked []class) (body []byte, header 
 }
 
 func appendOutput(to []byte, t Tensor, c *call, a answer) (_ []byte, err error) {
-	d, out := datatypeOf(t.Row.DType), c.out[a.index]
+	d, out := t.Datatype.row(), c.out[a.index]
 	to = append(to, `{"name":`...)
 	to = appendText(to, t.Name)
 	to = append(to, `,"datatype":"`...)
 	to = append(to, d.name...)
 	to = append(to, `","shape":[`...)
-	to = strconv.AppendInt(to, int64(c.rows), 10)
-	for i := range t.Row.Rank() {
-		to = append(to, ',')
-		to = strconv.AppendInt(to, int64(t.Row.Int(i)), 10)
+	for i, n := range c.outShapes[a.index] {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		to = strconv.AppendInt(to, int64(n), 10)
 	}
 	if a.binary {
 		to = append(to, `],"parameters":{"binary_data_size":`...)
@@ -88,7 +92,7 @@ func appendOutput(to []byte, t Tensor, c *call, a answer) (_ []byte, err error) 
 		return append(to, `}}`...), nil
 	}
 	to = append(to, `],"data":[`...)
-	for i, width := 0, t.Row.Width(); i < len(out); i += width {
+	for i, width := 0, d.width; i < len(out); i += width {
 		if i > 0 {
 			to = append(to, ',')
 		}
@@ -117,12 +121,21 @@ type class struct {
 // maxRanked is how many classes the answer to a picture names.
 const maxRanked = 5
 
-// rank returns the classes with the greatest numbers in row, the last output.
-func rank(classes []string, row []byte) []class {
-	all := make([]class, len(classes))
-	for i, name := range classes {
-		all[i] = class{name, i, math.Float32frombits(native.Uint32(row[4*i:]))}
+// rank returns the most probable classes of a picture.
+func (e *entry) rank(output []byte) (all []class, err error) {
+	g := e.use()
+	defer e.release(g)
+	defer rescue.To(&err)
+	numbers := make([]float32, len(output)/4)
+	for i := range numbers {
+		numbers[i] = math.Float32frombits(native.Uint32(output[4*i:]))
+	}
+	if numbers = g.model.(Classifier).Probabilities(numbers); len(numbers) != len(e.classes) {
+		return nil, fmt.Errorf("the model gives %d probabilities for %d classes", len(numbers), len(e.classes))
+	}
+	for i, name := range e.classes {
+		all = append(all, class{name, i, numbers[i]})
 	}
 	slices.SortStableFunc(all, func(a, b class) int { return cmp.Compare(b.Number, a.Number) })
-	return all[:min(maxRanked, len(all))]
+	return all[:min(maxRanked, len(all))], nil
 }

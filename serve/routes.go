@@ -145,7 +145,7 @@ type metadata struct {
 
 func describeTensors(all []Tensor) (list []metadata) {
 	for _, t := range all {
-		list = append(list, metadata{t.Name, datatypeOf(t.Row.DType).name, metaShape(t)})
+		list = append(list, metadata{t.Name, string(t.Datatype), metaShape(t)})
 	}
 	return list
 }

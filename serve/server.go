@@ -71,8 +71,12 @@ func (s *Server) Add(name string, m Model, again func(context.Context) (Model, e
 		return fmt.Errorf("serve: %s: %w", name, err)
 	}
 	o := s.options
-	e := &entry{name: name, signature: sig, again: again, queue: newQueue(o.Queue, o.MaxBatch, o.Delay), workers: o.Sessions, ctx: s.ctx}
-	if e.current, err = newGeneration(m, e.workers, o.MaxBatch); err != nil {
+	rows := o.MaxBatch
+	if !sig.batched {
+		rows = 1
+	}
+	e := &entry{name: name, signature: sig, again: again, queue: newQueue(o.Queue, rows, o.Delay), workers: o.Sessions, ctx: s.ctx}
+	if e.current, err = newGeneration(m, e.workers, rows); err != nil {
 		return fmt.Errorf("serve: %s: %w", name, err)
 	}
 	s.mu.Lock()
@@ -282,7 +286,9 @@ func (s *Server) perform(w http.ResponseWriter, r *http.Request, e *entry) error
 	_ = control.SetWriteDeadline(time.Now().Add(s.options.Timeout))
 	var ranked []class
 	if form == pictureForm {
-		ranked = rank(e.classes, c.out[len(e.outputs)-1])
+		if ranked, err = e.rank(c.out[len(e.outputs)-1]); err != nil {
+			return err
+		}
 	}
 	return e.respond(w, c, ranked)
 }
@@ -320,6 +326,7 @@ func isTimeout(err error) bool {
 // decode fills c with what the body asks for.
 func (s *Server) decode(ctx context.Context, e *entry, c *call, h http.Header, form form, body []byte, l *loan) error {
 	if form == pictureForm {
+		c.reserve = l.take
 		return badRequest(s.decodePicture(ctx, e, c, body))
 	}
 	header, err := headerOf(h, len(body))
@@ -350,6 +357,9 @@ func (e *entry) wait(ctx context.Context, c *call) error {
 	}
 	if c.err != nil && e.ctx.Err() != nil {
 		return errClosing
+	}
+	if r := (*refusal)(nil); errors.As(c.err, &r) {
+		return r
 	}
 	if c.err != nil {
 		return fmt.Errorf("the model: %w", c.err)

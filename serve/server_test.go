@@ -342,6 +342,7 @@ func TestAcceptedRequestsAreAnsweredBeforeTheEnd(t *testing.T) {
 			return ask(t, web, "POST", "/v2/models/m/infer", jsonBody(i, 1, 2))
 		}))
 	}
+	<-g.began // else two may wait while the third has not come
 	eventually(t, func() bool { return s.entries["m"].queue.depth() == 2 })
 	closed := make(chan error, 1)
 	go func() { closed <- s.Close(context.Background()) }()
@@ -447,7 +448,7 @@ func TestNoRequestFailsWhileModelsAreReplaced(t *testing.T) {
 		m := &fake{bias: float32(v)}
 		models = append(models, m)
 		require.NoError(t, s.Replace("m", m))
-		require.ErrorContains(t, s.Replace("m", &unlike{fake: m}), `its inputs are "x" of float32(4) a row`)
+		require.ErrorContains(t, s.Replace("m", &unlike{fake: m}), `its inputs are "x" of FP32 [-1 4]`)
 		require.ErrorContains(t, s.Replace("m", nil), "the model is nil")
 		time.Sleep(3 * time.Millisecond)
 	}
@@ -548,7 +549,7 @@ func TestABatchAllocatesNothing(t *testing.T) {
 	var err error
 	e.signature, err = signatureOf(&fake{})
 	require.NoError(t, err)
-	e.current, err = newGeneration(&quiet{&fake{}}, 1, 8)
+	e.current, err = newGeneration(&fake{}, 1, 8)
 	require.NoError(t, err)
 	w := newWorker(e, 0)
 	var calls []*call

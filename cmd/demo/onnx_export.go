@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/interop/onnx"
 	"github.com/plexaura/plexaura/nn"
@@ -47,4 +48,20 @@ func exportMetadata(w trained) map[string]string {
 		}
 	}
 	return meta
+}
+
+// exportedInfo returns what exportMetadata has written, if it was that: the classes of images, and how
+// they become the only input.
+func exportedInfo(m *onnx.Model) (info data.Info, ok bool) {
+	in, meta := m.Inputs(), m.Metadata()
+	if len(in) != 1 || len(in[0].Dims) == 0 || meta["model"] == "" {
+		return info, false
+	}
+	var extents []shape.Dim
+	for _, d := range in[0].Dims[1:] {
+		extents = append(extents, shape.Dim(d.Size))
+	}
+	meta["input"], meta["target"] = shape.F32(extents...).String(), shape.I32().String()
+	info, err := data.ParseInfo(meta)
+	return info, err == nil && len(info.Classes) > 0
 }

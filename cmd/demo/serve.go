@@ -5,13 +5,17 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"image"
 	"io"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/plexaura/plexaura/internal/regular"
+	"github.com/plexaura/plexaura/interop/onnx"
+	"github.com/plexaura/plexaura/interop/onnx/serving"
 	"github.com/plexaura/plexaura/serve"
 	"github.com/plexaura/plexaura/vm"
 )
@@ -40,7 +44,7 @@ func (f *namedFiles) Set(text string) error {
 // service is the flags of serve.
 type service struct {
 	call           *call
-	files          namedFiles
+	files, onnx    namedFiles
 	model, engine  *string
 	addr, token    *string
 	delay, timeout *time.Duration
@@ -51,6 +55,7 @@ type service struct {
 func serveCommand(ctx context.Context, c *call) error {
 	s := service{call: c}
 	c.Var(&s.files, "weights", "a model to serve: `[NAME=]FILE`, repeatable; weights of a run, or with -model any safetensors file with the names of that model's parameters (default runs/MODEL/model.safetensors)")
+	c.Var(&s.onnx, "onnx", "an ONNX file to serve: `[NAME=]FILE`, repeatable")
 	s.model, s.engine = c.pickModelAndEngine()
 	s.addr = c.String("addr", ":8080", "serve at `[HOST]:PORT`; the default host is 127.0.0.1, and port 0 means any free port")
 	s.delay = c.Duration("delay", 2*time.Millisecond, "how long a request waits for others to run with, at most: no longer than a batch takes, and not where it is alone")
@@ -115,26 +120,48 @@ func (s *service) readToken() (string, error) {
 	return token, err
 }
 
-// add loads the models, and returns their names.
-func (s *service) add(ctx context.Context, server *serve.Server) (names []string, err error) {
+// servable is a file to serve.
+type servable struct {
+	namedFile
+	flag string
+	// load reads the file as a model, and the name that it is served by unless another is given.
+	load func(path string) (name string, m serve.Model, err error)
+}
+
+// sources lists the files of the flags.
+func (s *service) sources() (all []servable) {
 	files := s.files
-	if len(files) == 0 {
+	if len(files) == 0 && len(s.onnx) == 0 {
 		files = namedFiles{{}}
 	}
 	for _, f := range files {
+		all = append(all, servable{f, "weights", s.load})
+	}
+	for _, f := range s.onnx {
+		all = append(all, servable{f, "onnx", s.loadONNX})
+	}
+	return all
+}
+
+// add loads the models, and returns their names.
+func (s *service) add(ctx context.Context, server *serve.Server) (names []string, err error) {
+	for _, f := range s.sources() {
 		if ctx.Err() != nil {
 			return nil, errInterrupted
 		}
-		w, m, err := s.load(f.path)
+		name, m, err := f.load(f.path)
 		if err != nil {
 			return nil, err
 		}
-		name := cmp.Or(f.name, w.Name)
+		name = cmp.Or(f.name, name)
 		if slices.Contains(names, name) {
-			return nil, usagef("-weights: two models are called %s; name them by NAME=FILE", name)
+			return nil, usagef("-%s: two models are called %s; name them by NAME=FILE", f.flag, name)
+		}
+		if serve.CheckName(name) != nil {
+			return nil, usagef("-%s: %s does not tell what to call its model; use NAME=FILE", f.flag, f.path)
 		}
 		if err := server.Add(name, m, func(context.Context) (serve.Model, error) {
-			_, m, err := s.load(f.path)
+			_, m, err := f.load(f.path)
 			return m, err
 		}); err != nil {
 			return nil, err
@@ -145,20 +172,50 @@ func (s *service) add(ctx context.Context, server *serve.Server) (names []string
 }
 
 // load reads weights as a model to serve. It takes pictures if this program has their preprocessing.
-func (s *service) load(path string) (w trained, m serve.Model, err error) {
-	if w, err = (weightsChoice{file: &path, model: s.model, engine: s.engine}).load(); err != nil {
-		return w, nil, err
+func (s *service) load(path string) (name string, m serve.Model, err error) {
+	w, err := (weightsChoice{file: &path, model: s.model, engine: s.engine}).load()
+	if err != nil {
+		return "", nil, err
 	}
 	p, err := w.predictor(vm.WithThreads(*s.threads))
 	if err != nil {
-		return w, nil, err
+		return "", nil, err
 	}
 	prepare, err := prepareFor(w.Info)
 	if err != nil {
 		prepare = nil
 	}
 	m, err = serve.NewPredictor(p, prepare)
-	return w, m, err
+	return w.Name, m, err
+}
+
+// loadONNX reads an ONNX file as a model to serve. One that this program has exported takes pictures.
+func (s *service) loadONNX(path string) (name string, m serve.Model, err error) {
+	e, err := findEngine(*s.engine)
+	if err != nil {
+		return "", nil, err
+	}
+	file, err := onnx.ReadFile(path, onnx.Options{})
+	if err != nil {
+		return "", nil, err
+	}
+	o := serving.Options{Compiler: []vm.Option{vm.WithThreads(*s.threads)}}
+	if info, ok := exportedInfo(file); ok {
+		if prepare, err := prepareFor(info); err == nil {
+			o.Classes, o.Logits = info.Classes, true
+			o.Prepare = func(picture image.Image) ([]float32, error) {
+				x, err := prepare(picture)
+				if err == nil {
+					info.Preprocess.Apply(x)
+				}
+				return x, err
+			}
+		}
+	}
+	if m, err = serving.New(file, e, o); err != nil {
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)), m, err
 }
 
 // tell prints where the models are.
@@ -169,7 +226,7 @@ func (s *service) tell(url string, names []string, token string) error {
 	}
 	_, err := fmt.Fprintf(s.call.stdout, "%s served at %s until Ctrl-C%s\n", what, url, reach(*s.addr, "use it"))
 	if err == nil && *s.token == "" {
-		_, err = fmt.Fprintf(s.call.stdout, "to load weights again: curl -X POST -H 'Authorization: Bearer %s' %sv2/repository/models/%s/load\n", token, url, names[0])
+		_, err = fmt.Fprintf(s.call.stdout, "to load a model again: curl -X POST -H 'Authorization: Bearer %s' %sv2/repository/models/%s/load\n", token, url, names[0])
 	}
 	return err
 }

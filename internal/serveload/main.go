@@ -6,7 +6,10 @@
 //
 // A client sends its next request once it has the answer. Inputs are random numbers, as bytes or, with
 // -json, as text. The file peer.py beside it writes the weights of torchvision's networks for demo
-// serve and serves the same ones by FastAPI and ONNX Runtime.
+// serve and serves the same ones by FastAPI and ONNX Runtime; it compares all of them:
+//
+//	python3 internal/serveload/peer.py compare /tmp/networks lenet
+//	python3 internal/serveload/peer.py compare /tmp/networks resnet18
 //
 // Knows nothing of ours. Never imports anything but the standard library.
 package main
