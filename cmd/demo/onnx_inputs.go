@@ -20,6 +20,9 @@ type named map[string]string
 // String implements [flag.Value].
 func (n named) String() string { return "" }
 
+// Get implements [flag.Getter].
+func (n named) Get() any { return map[string]string(n) }
+
 // Set implements [flag.Value].
 func (n named) Set(s string) error {
 	name, value, ok := strings.Cut(s, "=")
