@@ -21,7 +21,7 @@ type named map[string]string
 func (n named) String() string { return "" }
 
 // Get implements [flag.Getter].
-func (n named) Get() any { return n }
+func (n named) Get() any { return map[string]string(n) }
 
 // Set implements [flag.Value].
 func (n named) Set(s string) error {

@@ -20,9 +20,6 @@ func onnxVerify(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	if !(*tolerance >= 0) {
-		return usagef("-tolerance %v: want a number from 0 on", *tolerance)
-	}
 	m, s, inputs, err := onnxSession(path, *engineName, in)
 	if err != nil {
 		return err
