@@ -48,32 +48,37 @@ func TestManyClientsForLong(t *testing.T) {
 	require.NoError(t, s.Add("lenet", digits(t, 1), nil))
 	web := httptest.NewServer(s)
 	defer web.Close()
-	for _, text := range []bool{false, true} {
-		l := load{url: web.URL, model: "lenet", clients: 64, rows: 1, length: *length, text: text}
-		done := make(chan result, 1)
-		go func() {
-			r, err := l.run(context.Background())
-			if err != nil {
-				t.Error(err)
+	for _, as := range []struct {
+		name string
+		text bool
+	}{{"bytes", false}, {"JSON", true}} {
+		t.Run(as.name, func(t *testing.T) {
+			l := load{url: web.URL, model: "lenet", clients: 64, rows: 1, length: *length, text: as.text}
+			done := make(chan result, 1)
+			go func() {
+				r, err := l.run(context.Background())
+				if err != nil {
+					t.Error(err)
+				}
+				done <- r
+			}()
+			begin := time.Now()
+			for seed := range uint64(3) {
+				time.Sleep(*length / 24)
+				require.NoError(t, s.Replace("lenet", digits(t, seed)))
 			}
-			done <- r
-		}()
-		begin := time.Now()
-		for seed := range uint64(3) {
-			time.Sleep(*length / 24)
-			require.NoError(t, s.Replace("lenet", digits(t, seed)))
-		}
-		time.Sleep(time.Until(begin.Add(*length / 6)))
-		goroutines, memory := usage(t)
-		time.Sleep(time.Until(begin.Add(*length)))
-		atEnd, memoryAtEnd := usage(t)
-		r := <-done
-		t.Logf("%v; goroutines %d, then %d; resident bytes %d, then %d", r, goroutines, atEnd, memory, memoryAtEnd)
-		require.Zero(t, r.failed, "%v", r.first)
-		require.LessOrEqual(t, float64(atEnd), 1.1*float64(goroutines))
-		if *length >= 30*time.Second {
-			require.LessOrEqual(t, float64(memoryAtEnd), 1.1*float64(memory))
-		}
+			time.Sleep(time.Until(begin.Add(*length / 6)))
+			goroutines, memory := usage(t)
+			time.Sleep(time.Until(begin.Add(*length)))
+			atEnd, memoryAtEnd := usage(t)
+			r := <-done
+			t.Logf("%v; goroutines %d, then %d; resident bytes %d, then %d", r, goroutines, atEnd, memory, memoryAtEnd)
+			require.Zero(t, r.failed, "%v", r.first)
+			require.LessOrEqual(t, float64(atEnd), 1.1*float64(goroutines))
+			if *length >= 30*time.Second {
+				require.LessOrEqual(t, float64(memoryAtEnd), 1.1*float64(memory))
+			}
+		})
 	}
 	require.NoError(t, s.Close(context.Background()))
 }
