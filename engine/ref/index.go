@@ -203,7 +203,7 @@ func (Engine) BindTopK(t engine.TopK, in []engine.Operand, out engine.Operand) (
 	return unsupported("TopK", in)
 }
 
-// topK inserts one element after the other into the k best so far.
+// topK keeps the k best so far in a heap whose root is the worst of them, which ends sorted.
 func topK[T numeric](l lines, k int, least bool) engine.Kernel {
 	better := greater[T]
 	if least {
@@ -211,25 +211,66 @@ func topK[T numeric](l lines, k int, least bool) engine.Kernel {
 	}
 	return func(c *engine.Call) error {
 		x, best := engine.Slice[T](c.In[0]), engine.Slice[int64](c.Out[0])
-		for line := range l.outer * l.stride {
+		for line := range min(l.outer*l.stride, len(best)) { // none for k = 0
 			o, s := line/l.stride, line%l.stride
-			from, to := o*l.n*l.stride+s, o*k*l.stride+s
-			value := func(i int) T { return x[from+i*l.stride] }
-			place := func(i int) *int64 { return &best[to+i*l.stride] }
-			for i := range l.n {
-				at := min(i, k)
-				for at > 0 && better(value(i), value(int(*place(at - 1)))) {
-					if at < k {
-						*place(at) = *place(at - 1)
-					}
-					at--
-				}
-				if at < k {
-					*place(at) = int64(i)
-				}
-			}
+			h := heap[T]{x: x[o*l.n*l.stride+s:], best: best[o*k*l.stride+s:], stride: l.stride, better: better}
+			h.sort(l.n, k)
 		}
 		return nil
+	}
+}
+
+// heap is a binary heap of places along a line of x, stride apart in best as in x. Equal elements are in the order
+// of their places.
+type heap[T numeric] struct {
+	x      []T
+	best   []int64
+	stride int
+	better func(a, b T) bool
+}
+
+// sort puts the places of the k best of n elements into best, the best one first.
+func (h *heap[T]) sort(n, k int) {
+	for i := range min(n, k) {
+		h.best[i*h.stride] = int64(i)
+	}
+	for i := k/2 - 1; i >= 0; i-- {
+		h.down(i, k)
+	}
+	for i := k; k > 0 && i < n; i++ {
+		if h.beats(int64(i), h.best[0]) {
+			h.best[0] = int64(i)
+			h.down(0, k)
+		}
+	}
+	for last := k - 1; last > 0; last-- {
+		end := last * h.stride
+		h.best[0], h.best[end] = h.best[end], h.best[0]
+		h.down(0, last)
+	}
+}
+
+// beats reports whether the element at place i comes before that at j.
+func (h *heap[T]) beats(i, j int64) bool {
+	a, b := h.x[int(i)*h.stride], h.x[int(j)*h.stride]
+	return h.better(a, b) || i < j && !h.better(b, a)
+}
+
+// down moves entry i of n down to where no entry below it is worse.
+func (h *heap[T]) down(i, n int) {
+	for {
+		worst := i
+		for child := 2*i + 1; child <= 2*i+2 && child < n; child++ {
+			if h.beats(h.best[worst*h.stride], h.best[child*h.stride]) {
+				worst = child
+			}
+		}
+		if worst == i {
+			return
+		}
+		a, b := i*h.stride, worst*h.stride
+		h.best[a], h.best[b] = h.best[b], h.best[a]
+		i = worst
 	}
 }
 

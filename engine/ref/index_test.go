@@ -3,6 +3,7 @@ package ref
 import (
 	"cmp"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -69,6 +70,30 @@ func TestAnIDBeyondTheAxisIsAnError(t *testing.T) {
 			return Engine{}.BindScatterAdd(engine.Gather{}, in, out)
 		}, numbers(shape.F32(2, 2), 1), ids)
 		require.ErrorContains(t, err, "element 1, is not one of the axis, 0..2")
+	}
+}
+
+func TestTopKOfLongLinesIsAStableSort(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		n := 1 + r.IntN(80)
+		k, least := 1+r.IntN(n), r.IntN(2) == 0
+		x := make([]float64, n)
+		order := make([]float64, n)
+		for i := range x {
+			x[i], order[i] = float64(r.IntN(n/2+1)), float64(i)
+		}
+		slices.SortStableFunc(order, func(a, b float64) int {
+			if least {
+				return cmp.Compare(x[int(a)], x[int(b)])
+			}
+			return cmp.Compare(x[int(b)], x[int(a)])
+		})
+		got, err := compute(t, shape.I64(shape.Dim(k)), func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+			return Engine{}.BindTopK(engine.TopK{Least: least}, in, out)
+		}, numbers(shape.F64(shape.Dim(n)), x...))
+		require.NoError(t, err)
+		require.Equal(t, order[:k], got)
 	}
 }
 
