@@ -42,6 +42,12 @@
 // A Loop or Scan becomes nodes if the number of its iterations is known and small. Another one runs on
 // the host, its body by an inner Session, until its condition or the context ends it.
 //
+// # Quantised files
+//
+// Layers between DequantizeLinear and QuantizeLinear compute in 8-bit integers in a Session, where these
+// give what the file says (quantised.go). Operators whose inputs are integers, such as QLinearConv, are
+// computed in float64.
+//
 // # Adding an operator
 //
 // An operator is one function, in the file of its family, op_*.go, and a row in the family's table,

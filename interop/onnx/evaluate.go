@@ -13,6 +13,7 @@ import (
 	"github.com/plexaura/plexaura/interop/onnx/ir"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/vm"
 )
 
 const (
@@ -46,12 +47,14 @@ type evaluator struct {
 	saved     map[string]bool // the ids of values that are inputs
 	kept      []*value        // that operators which wait take
 	wave      *wave
-	unrolling int // loops in which a value cannot be had
+	unrolling int       // loops in which a value cannot be had
+	ranges    vm.Ranges // of the inputs of layers that may compute in 8-bit integers
+	layers    int       // how many there have been
 }
 
 func newEvaluator(m *Model, s nn.Scope) *evaluator {
 	return &evaluator{m: m, scope: s, g: s.Graph(), names: map[string]bool{}, sized: map[*graph.Node]*Tensor{}, ctx: context.Background(),
-		dependent: map[*graph.Node]bool{}, initials: map[*ir.Tensor]*value{}, saved: map[string]bool{},
+		dependent: map[*graph.Node]bool{}, initials: map[*ir.Tensor]*value{}, saved: map[string]bool{}, ranges: vm.Ranges{},
 		wave: &wave{index: map[wanted]int{}, saved: map[string]int{}}, depth: m.depth}
 }
 

@@ -59,6 +59,49 @@ func TestExportsOfPyTorchGiveTheSameInONNXRuntime(t *testing.T) {
 	runNetworks(t, root)
 }
 
+// Networks that ONNX Runtime's tool has quantised are as near to their float32 form here as there.
+func TestQuantisedNetworksAreAsNearAsInONNXRuntime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it exports and calibrates networks")
+	}
+	interpreter, err := python.Find("onnx", "onnxruntime", "torchvision")
+	if err != nil {
+		t.Skip(err)
+	}
+	root := t.TempDir()
+	out, err := exec.Command(interpreter, filepath.Join("testdata", "quantised.py"), root).CombinedOutput()
+	require.NoError(t, err, string(out))
+	for _, name := range []string{"resnet18", "mobilenet_v2"} {
+		folder := filepath.Join(root, name)
+		m, err := onnx.ReadFile(filepath.Join(folder, "model.onnx"), onnx.Options{})
+		require.NoError(t, err)
+		s, err := m.NewSession(cpu.New(), nil)
+		require.NoError(t, err)
+		got, err := s.Run(t.Context(), protos(t, folder, "input"))
+		require.NoError(t, err)
+		var want, theirs []float64
+		for _, v := range protos(t, folder, "float") {
+			want = numbers(v.Data)
+		}
+		for output, v := range protos(t, folder, "output") {
+			theirs = numbers(v.Data)
+			have := numbers(got[output].Data)
+			t.Logf("%s: distance from float32 %.4f, of ONNX Runtime %.4f", name, distance(have, want), distance(theirs, want))
+			require.Less(t, distance(have, want), 1.25*distance(theirs, want)+1e-3)
+			require.Equal(t, largest(theirs), largest(have))
+		}
+	}
+}
+
+// distance is the length of the difference from want, of that of want.
+func distance(have, want []float64) float64 {
+	d, n := 0., 0.
+	for i, v := range want {
+		d, n = d+(have[i]-v)*(have[i]-v), n+v*v
+	}
+	return math.Sqrt(d / n)
+}
+
 // runNetworks runs the networks that the folders of root name, and compares the results with those there.
 func runNetworks(t *testing.T, root string) {
 	cases, err := os.ReadDir(root)

@@ -15,7 +15,11 @@ var convOperators = family{
 func conv(c *call) []*value {
 	w := c.window(c.numbers(1, 2))
 	c.pad(&w)
-	y := w.conv(c.node(0), c.node(1), c.groups())
+	x, layer := c.integerLayer(0)
+	if x == nil {
+		x = c.node(0)
+	}
+	y := c.ev.inLayer(layer, func() *graph.Node { return w.conv(x, c.node(1), c.groups()) })
 	return result(biased(y, c.optional(2)), c.elem(0))
 }
 

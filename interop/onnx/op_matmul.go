@@ -73,7 +73,15 @@ func gemm(c *call) []*value {
 	if !a.Type().IsFloat() {
 		return result(integerGemm(c, a, b, op, alpha, beta), c.elem(0))
 	}
-	y := ops.MatMul(a, b, op)
+	columns := 1
+	if op.TransB {
+		columns = 0
+	}
+	layer := ""
+	if x, name := c.integerLayer(columns); x != nil && !op.TransA {
+		a, layer = x, name
+	}
+	y := c.ev.inLayer(layer, func() *graph.Node { return ops.MatMul(a, b, op) })
 	if alpha != 1 {
 		y = ops.MulScalar(y, alpha)
 	}

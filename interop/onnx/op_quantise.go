@@ -66,6 +66,9 @@ func repeated(v *graph.Node, a, times int, x shape.Shape) *graph.Node {
 }
 
 func dequantizeLinear(c *call) []*value {
+	if k := c.constant(); k != nil {
+		return k.fold(&operator{eval: dequantizeLinear})
+	}
 	x := c.node(0)
 	to := c.elem(1)
 	if c.attr("output_dtype") {
@@ -79,6 +82,11 @@ func dequantizeLinear(c *call) []*value {
 	y := convert(x, e.compute)
 	if c.has(2) {
 		y = ops.Sub(y, convert(c.along(2, s), e.compute))
+	}
+	if q := c.in[0].codes; to == ir.Float && q.same(c.codesOf(q.node(), c.elem(0))) {
+		v := computed(q.rounded(), to)
+		v.numbers = q
+		return []*value{v}
 	}
 	return result(ops.Mul(y, convert(c.along(1, s), e.compute)), to)
 }
@@ -108,7 +116,31 @@ func quantizeLinear(c *call) []*value {
 	if c.has(2) {
 		zero = convert(c.along(2, s), d)
 	}
-	return []*value{computed(quantised(y, zero, to), to)}
+	v := computed(quantised(y, zero, to), to)
+	v.codes = c.codesOf(x, to)
+	return []*value{v}
+}
+
+// constant returns the call with constants for its inputs if all are known and some are parameters: the scales of
+// quantised weights are not trained.
+func (c *call) constant() *call {
+	k := *c
+	k.in = make([]*value, len(c.in))
+	some := false
+	for i, v := range c.in {
+		if v == nil {
+			continue
+		}
+		if v.host == nil {
+			return nil
+		}
+		some = some || v.trained
+		k.in[i] = known(v.host)
+	}
+	if !some {
+		return nil
+	}
+	return &k
 }
 
 // quantised rounds y to the nearest number, of two the even one, and adds the zero point, within the range of

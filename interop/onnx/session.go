@@ -539,12 +539,12 @@ func (s *Session) build(ctx context.Context, st *stage, types map[string]spec, t
 	case st.err != nil:
 		return
 	case st.wait != nil:
-		s.compile(st, st.wait.nodes, st.wait.elems)
+		s.compile(st, st.wait.nodes, st.wait.elems, ev.integers(st.wait.nodes))
 		return
 	}
 	st.final = true
 	if w := ev.wave; len(w.nodes) > 0 {
-		s.compile(st, w.nodes, w.elems)
+		s.compile(st, w.nodes, w.elems, ev.integers(w.nodes))
 	}
 }
 
@@ -618,9 +618,23 @@ func (s *Session) inputValues(ev *evaluator, types map[string]spec) map[string]*
 	return values
 }
 
+// program compiles nodes, with layers in 8-bit integers where the options of the session and the layers' places allow that.
+func (s *Session) program(nodes []*graph.Node, integers []vm.Option) (*vm.Program, error) {
+	if len(integers) > 0 {
+		p, err := vm.Compile(s.eng, nodes, slices.Concat(s.opts, integers)...)
+		if err == nil {
+			_, err = p.Memory(1) // layers that passes have merged are known then
+		}
+		if err == nil {
+			return p, nil
+		}
+	}
+	return vm.Compile(s.eng, nodes, s.opts...)
+}
+
 // compile makes the program of the stage, and its first machine.
-func (s *Session) compile(st *stage, nodes []*graph.Node, elems []ir.DataType) {
-	if st.program, st.err = vm.Compile(s.eng, nodes, s.opts...); st.err != nil {
+func (s *Session) compile(st *stage, nodes []*graph.Node, elems []ir.DataType, integers []vm.Option) {
+	if st.program, st.err = s.program(nodes, integers); st.err != nil {
 		return
 	}
 	st.elems = elems

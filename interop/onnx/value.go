@@ -29,6 +29,8 @@ type value struct {
 	waits   bool     // it depends on elements that are computed first
 	none    bool     // an optional without a value
 	bad     bool     // an error was reported
+	codes   *codes   // that it is, if these are known
+	numbers *codes   // whose numbers it has
 }
 
 func known(t *Tensor) *value { return &value{elem: t.Type, host: t} }
