@@ -30,6 +30,16 @@ func onnxSession(path, engineName string, in onnxInputs) (*onnx.Model, *onnx.Ses
 	return m, s, inputs, err
 }
 
+// onnxOutputs runs a model, and returns its inputs too.
+func onnxOutputs(ctx context.Context, path, engineName string, in onnxInputs) (m *onnx.Model, inputs, outs map[string]*onnx.Tensor, err error) {
+	m, s, inputs, err := onnxSession(path, engineName, in)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	outs, err = s.Run(ctx, inputs)
+	return m, inputs, outs, err
+}
+
 // onnxRun computes the outputs of a file.
 func onnxRun(ctx context.Context, c *call) error {
 	in := c.pickInputs(0)
@@ -39,11 +49,7 @@ func onnxRun(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	m, s, inputs, err := onnxSession(path, *engineName, in)
-	if err != nil {
-		return err
-	}
-	outs, err := s.Run(ctx, inputs)
+	m, _, outs, err := onnxOutputs(ctx, path, *engineName, in)
 	if err != nil {
 		return err
 	}

@@ -20,11 +20,7 @@ func onnxVerify(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	m, s, inputs, err := onnxSession(path, *engineName, in)
-	if err != nil {
-		return err
-	}
-	outs, err := s.Run(ctx, inputs)
+	m, inputs, outs, err := onnxOutputs(ctx, path, *engineName, in)
 	if err != nil {
 		return err
 	}

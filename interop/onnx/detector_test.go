@@ -4,14 +4,12 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/engine/cpu"
-	"github.com/plexaura/plexaura/internal/python"
 	"github.com/plexaura/plexaura/interop/onnx"
 	"github.com/plexaura/plexaura/interop/onnx/ir"
 )
@@ -22,16 +20,10 @@ func TestDetectorsOfPyTorchFindTheSameBoxesInONNXRuntime(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a minute to export")
 	}
-	interpreter, err := python.Find("onnx", "onnxruntime", "onnxscript", "torchvision")
-	if err != nil {
-		t.Skip(err)
-	}
-	root := t.TempDir()
-	out, err := exec.Command(interpreter, filepath.Join("testdata", "detector.py"), root).CombinedOutput()
-	require.NoError(t, err, string(out))
+	root := prepared(t, "detector.py", []string{"onnx", "onnxruntime", "onnxscript", "torchvision"})
 	folders, err := os.ReadDir(root)
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(folders), 3, string(out))
+	require.GreaterOrEqual(t, len(folders), 3)
 	for _, f := range folders {
 		m, err := onnx.ReadFile(filepath.Join(root, f.Name(), "model.onnx"), onnx.Options{})
 		require.NoError(t, err)

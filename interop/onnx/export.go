@@ -492,9 +492,7 @@ func (x *exporter) initializer(name string, t shape.Type, b []byte) {
 // littleEndian returns a copy of elements of so many bytes in the byte order of files.
 func littleEndian(b []byte, width int) []byte {
 	b = slices.Clone(b)
-	for i := 0; !nativeLittle && i < len(b); i += width {
-		slices.Reverse(b[i : i+width])
-	}
+	exchange(b, width)
 	return b
 }
 

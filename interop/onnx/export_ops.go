@@ -375,16 +375,20 @@ func (r recorder) BindSlice(w engine.Window, in []engine.Operand, out engine.Ope
 		if w.Start[i] == 0 && w.Step[i] == 1 && in[0].Int(i) == out.Int(i) {
 			continue
 		}
-		end := w.Start[i] + out.Int(i)*w.Step[i]
-		if end < 0 { // before the first element; -1 would be the last one
-			end = math.MinInt32
-		}
-		starts, ends, axes, steps = append(starts, w.Start[i]), append(ends, end), append(axes, i), append(steps, w.Step[i])
+		starts, ends, axes, steps = append(starts, w.Start[i]), append(ends, endOf(w, i, out)), append(axes, i), append(steps, w.Step[i])
 	}
 	if axes == nil {
 		return r.give(r.x.op("Identity", nil, r.ins()...))
 	}
 	return r.give(r.x.op("Slice", nil, r.x.in(0), r.x.ints(starts...), r.x.ints(ends...), r.x.ints(axes...), r.x.ints(steps...)))
+}
+
+// endOf returns where a Slice ends that takes the window along axis i.
+func endOf(w engine.Window, i int, out engine.Operand) int {
+	if end := w.Start[i] + out.Int(i)*w.Step[i]; end >= 0 {
+		return end
+	}
+	return math.MinInt32 // before the first element; -1 would be the last one
 }
 
 // BindEmbed implements [engine.Mover]: zeros go between the elements along an axis with a step, and then
@@ -629,11 +633,7 @@ func (c *cells) part(x *exporter, w engine.Window, out engine.Operand) string {
 		if w.Start[1] == 0 && w.Step[1] == 1 && out.Int(1) == c.steps {
 			return all
 		}
-		end := w.Start[1] + out.Int(1)*w.Step[1]
-		if end < 0 {
-			end = math.MinInt32
-		}
-		return x.op("Slice", nil, all, x.ints(w.Start[1]), x.ints(end), x.ints(1), x.ints(w.Step[1]))
+		return x.op("Slice", nil, all, x.ints(w.Start[1]), x.ints(endOf(w, 1, out)), x.ints(1), x.ints(w.Step[1]))
 	case whole && plane == 1 && c.lastCell != "" && w.Start[1] == c.steps-1 && out.Int(1) == 1:
 		return x.op("Transpose", attrs(attrInts("perm", 1, 0, 2)), c.lastCell)
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -209,7 +208,7 @@ func imported(path string, inputs map[string]*onnx.Tensor, e engine.Engine) ([]f
 	if err != nil {
 		return nil, err
 	}
-	return numbers(outs["output"].Data), nil
+	return outs["output"].Numbers(), nil
 }
 
 // runtime has ONNX Runtime check and run the models.
@@ -245,26 +244,7 @@ func (m exported) result() ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	return numbers(v.Data), nil
-}
-
-// numbers returns the elements of a slice of numbers or bools.
-func numbers(data any) []float64 {
-	v := reflect.ValueOf(data)
-	all := make([]float64, v.Len())
-	for i := range all {
-		switch e := v.Index(i); {
-		case e.CanFloat():
-			all[i] = e.Float()
-		case e.CanInt():
-			all[i] = float64(e.Int())
-		case e.CanUint():
-			all[i] = float64(e.Uint())
-		case e.Bool():
-			all[i] = 1
-		}
-	}
-	return all
+	return v.Numbers(), nil
 }
 
 // requireClose compares the largest error with the largest value.

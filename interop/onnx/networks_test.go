@@ -30,18 +30,25 @@ func networksFolder(t *testing.T) string {
 	return dir
 }
 
-// The networks that people take from Python packages give what they give in ONNX Runtime: detectors, recognisers
-// of text whose width is open, a classifier of files, one of pictures, detectors of speech that decide by a rate.
-func TestNetworksOfPythonPackagesGiveTheSameInONNXRuntime(t *testing.T) {
-	dir := networksFolder(t)
-	interpreter, err := python.Find("onnx", "onnxruntime", "PIL")
+// prepared returns a folder in which a script of testdata has put networks, inputs and what others make of them. The
+// folder is the script's last argument.
+func prepared(t *testing.T, script string, modules []string, args ...string) string {
+	t.Helper()
+	interpreter, err := python.Find(modules...)
 	if err != nil {
 		t.Skip(err)
 	}
 	root := t.TempDir()
-	out, err := exec.Command(interpreter, filepath.Join("testdata", "networks.py"), dir, root).CombinedOutput()
+	out, err := exec.Command(interpreter, append(append([]string{filepath.Join("testdata", script)}, args...), root)...).CombinedOutput()
 	require.NoError(t, err, string(out))
-	runNetworks(t, root)
+	return root
+}
+
+// The networks that people take from Python packages give what they give in ONNX Runtime: detectors, recognisers
+// of text whose width is open, a classifier of files, one of pictures, detectors of speech that decide by a rate.
+func TestNetworksOfPythonPackagesGiveTheSameInONNXRuntime(t *testing.T) {
+	dir := networksFolder(t)
+	runNetworks(t, prepared(t, "networks.py", []string{"onnx", "onnxruntime", "PIL"}, dir))
 }
 
 // Networks of torchvision, as PyTorch exports them by tracing and by its compiler, without edits.
@@ -49,14 +56,7 @@ func TestExportsOfPyTorchGiveTheSameInONNXRuntime(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes minutes to export")
 	}
-	interpreter, err := python.Find("onnx", "onnxruntime", "onnxscript", "torchvision")
-	if err != nil {
-		t.Skip(err)
-	}
-	root := t.TempDir()
-	out, err := exec.Command(interpreter, filepath.Join("testdata", "exports.py"), root).CombinedOutput()
-	require.NoError(t, err, string(out))
-	runNetworks(t, root)
+	runNetworks(t, prepared(t, "exports.py", []string{"onnx", "onnxruntime", "onnxscript", "torchvision"}))
 }
 
 // Networks that ONNX Runtime's tool has quantised are as near to their float32 form here as there.
@@ -64,13 +64,7 @@ func TestQuantisedNetworksAreAsNearAsInONNXRuntime(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it exports and calibrates networks")
 	}
-	interpreter, err := python.Find("onnx", "onnxruntime", "torchvision")
-	if err != nil {
-		t.Skip(err)
-	}
-	root := t.TempDir()
-	out, err := exec.Command(interpreter, filepath.Join("testdata", "quantised.py"), root).CombinedOutput()
-	require.NoError(t, err, string(out))
+	root := prepared(t, "quantised.py", []string{"onnx", "onnxruntime", "torchvision"})
 	for _, name := range []string{"resnet18", "mobilenet_v2"} {
 		folder := filepath.Join(root, name)
 		m, err := onnx.ReadFile(filepath.Join(folder, "model.onnx"), onnx.Options{})
@@ -81,11 +75,11 @@ func TestQuantisedNetworksAreAsNearAsInONNXRuntime(t *testing.T) {
 		require.NoError(t, err)
 		var want, theirs []float64
 		for _, v := range protos(t, folder, "float") {
-			want = numbers(v.Data)
+			want = v.Numbers()
 		}
 		for output, v := range protos(t, folder, "output") {
-			theirs = numbers(v.Data)
-			have := numbers(got[output].Data)
+			theirs = v.Numbers()
+			have := got[output].Numbers()
 			t.Logf("%s: distance from float32 %.4f, of ONNX Runtime %.4f", name, distance(have, want), distance(theirs, want))
 			require.Less(t, distance(have, want), 1.25*distance(theirs, want)+1e-3)
 			require.Equal(t, largest(theirs), largest(have))
@@ -129,7 +123,7 @@ func runNetworks(t *testing.T, root string) {
 				if strings.HasSuffix(c.Name(), dynamic) {
 					tolerance = .02
 				}
-				requireClose(t, name, numbers(want.Data), numbers(got[name].Data), tolerance)
+				requireClose(t, name, want.Numbers(), got[name].Numbers(), tolerance)
 				requireSameChoices(t, want, got[name])
 			}
 		})
@@ -147,7 +141,7 @@ func requireSameChoices(t *testing.T, want, got *onnx.Tensor) {
 	if n < 2 {
 		return
 	}
-	w, g := numbers(want.Data), numbers(got.Data)
+	w, g := want.Numbers(), got.Numbers()
 	for i := 0; i+n <= len(w); i += n {
 		best := largest(w[i : i+n])
 		if second := slices.Max(slices.Concat(w[i:i+best], w[i+best+1:i+n])); w[i+best]-second > 1e-3*(1+math.Abs(second)) {

@@ -122,7 +122,7 @@ func (w window) convTranspose(x, filters *graph.Node, groups int, extra []int) *
 	}
 	whole := w
 	whole.pads = make([][2]int, len(w.pads))
-	return cropped(paddedBy(whole.transposed(x, filters, groups, make([]int, len(extra))), behind), w.pads)
+	return cropped(paddedBy(whole.transposed(x, filters, groups, make([]int, len(extra))), behind, 0), w.pads)
 }
 
 func (w window) transposed(x, filters *graph.Node, groups int, extra []int) *graph.Node {

@@ -131,18 +131,10 @@ func trilu(c *call) []*value {
 	if c.has(1) {
 		k = c.scalarInt(1)
 	}
-	size := c.numbers(0, max(c.shape(0).Rank()-2, 0))
-	if len(size) != 2 {
-		refuse("want matrices")
+	if c.flag("upper", true) {
+		return moved(ops.Triu(x, k), c.elem(0))
 	}
-	upper := c.flag("upper", true)
-	keep := diagonal(x.Graph(), size[0], size[1], func(i, j int) bool {
-		if upper {
-			return j-i >= k
-		}
-		return j-i <= k
-	})
-	return moved(ops.Where(keep, x, ops.Full(x, shape.Of(), 0)), c.elem(0))
+	return moved(ops.Tril(x, k), c.elem(0))
 }
 
 // diagonal returns a mask of rows and columns.

@@ -17,7 +17,7 @@ type (
 var mathOperators = family{
 	"Abs":        always(1, 1, unary(ops.Abs)),
 	"Neg":        always(1, 1, unary(ops.Neg)),
-	"Sign":       always(1, 1, unary(sign)),
+	"Sign":       always(1, 1, unary(ops.Sign)),
 	"Exp":        always(1, 1, unary(ops.Exp)),
 	"Log":        always(1, 1, unary(ops.Log)),
 	"Sqrt":       always(1, 1, unary(ops.Sqrt)),
@@ -58,9 +58,6 @@ var mathOperators = family{
 func unary(f unaryFunc) func(*call) []*value {
 	return func(c *call) []*value { return result(f(c.node(0)), c.elem(0)) }
 }
-
-// sign is ops.Sign, which has no unsigned integers.
-func sign(x *graph.Node) *graph.Node { return ops.Sign(x) }
 
 func elementwise(f binaryFunc) func(*call) []*value {
 	return func(c *call) []*value {

@@ -253,19 +253,14 @@ func determinant(m []float64, n int) float64 {
 func (c *call) maxPoolIndices(w window, x *graph.Node, y *graph.Node) []*value {
 	extents, out := c.numbers(0, 2), y.Type().Shape.Drop(0).Drop(0).Ints()
 	n := len(extents)
-	behind := make([][2]int, n)
+	around := make([][2]int, n)
 	taps := 1
 	for i := range n {
 		last := (out[i]-1)*w.stride[i] + (w.kernel[i]-1)*w.dilation[i] + 1
-		behind[i] = [2]int{w.pads[i][0], max(last-extents[i]-w.pads[i][0], 0)}
+		around[i] = [2]int{w.pads[i][0], max(last-extents[i]-w.pads[i][0], 0)}
 		taps *= w.kernel[i]
 	}
-	var pad ops.PadOp
-	for i, p := range behind {
-		pad.Before[2+i], pad.After[2+i] = p[0], p[1]
-	}
-	pad.Value = graph.Float(math.Inf(-1))
-	padded := ops.Pad(x, pad)
+	padded := paddedBy(x, around, math.Inf(-1))
 	places := make([]int, n) // how far the next element along an axis is
 	far := 1
 	for i := range n {

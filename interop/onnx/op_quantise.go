@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"math"
+	"slices"
 
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/interop/onnx/ir"
@@ -37,18 +38,19 @@ func (c *call) along(k int, x shape.Shape) *graph.Node {
 	case s.Rank() == 0 || s == shape.OfInts(1) && block == 0:
 		return ops.Reshape(v)
 	case block == 0 && s.Rank() == 1:
-		a := axis(c.intAttr("axis", 1), x.Rank())
-		dims := make([]shape.Dim, x.Rank())
-		for i := range dims {
-			dims[i] = 1
-		}
-		dims[a] = s.Dim(0)
-		return ops.Reshape(v, dims...)
+		return placed(v, c.intAttr("axis", 1), x.Rank())
 	case block > 0 && s.Rank() == x.Rank():
 		return repeated(v, axis(c.intAttr("axis", 1), x.Rank()), block, x)
 	}
 	refuse("input %d is %v; the input is %v", k, v.Type(), x)
 	return nil
+}
+
+// placed gives a vector the shape in which it broadcasts along an axis of so many.
+func placed(v *graph.Node, a, rank int) *graph.Node {
+	dims := slices.Repeat([]shape.Dim{1}, rank)
+	dims[axis(a, rank)] = v.Type().Dim(0)
+	return ops.Reshape(v, dims...)
 }
 
 // repeated repeats each element of v along an axis, as far as x reaches.
@@ -193,12 +195,7 @@ func (c *call) perPlace(k int, x *graph.Node, a int) *graph.Node {
 	case s.Rank() == 0 || s == shape.OfInts(1):
 		return ops.Reshape(v)
 	case s.Rank() == 1:
-		dims := make([]shape.Dim, x.Type().Rank())
-		for i := range dims {
-			dims[i] = 1
-		}
-		dims[axis(a, len(dims))] = s.Dim(0)
-		return ops.Reshape(v, dims...)
+		return placed(v, a, x.Type().Rank())
 	}
 	return v
 }

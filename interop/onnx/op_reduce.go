@@ -166,17 +166,14 @@ func prodKeep(x *graph.Node, axes ...int) *graph.Node {
 	return ops.Reshape(ops.Prod(x, axes...), s.Dims()...)
 }
 
-// logSumExp subtracts the maximum, so that nothing overflows; an infinite one is left.
+// logSumExp is that of nothing too.
 func logSumExp(x *graph.Node, axes ...int) *graph.Node {
 	for _, a := range axes {
 		if x.Type().Dim(a) == 0 {
 			return ops.Log(ops.SumKeep(ops.Exp(x), axes...))
 		}
 	}
-	top := ops.MaxKeep(x, axes...)
-	finite := ops.Less(ops.Abs(top), ops.Scalar(top, math.Inf(1)))
-	shift := ops.StopGradient(ops.Where(finite, top, ops.Scalar(top, 0)))
-	return ops.Add(ops.Log(ops.SumKeep(ops.Exp(ops.Sub(x, shift)), axes...)), shift)
+	return ops.Unsqueeze(ops.LogSumExp(x, axes...), axes...)
 }
 
 // arg is ArgMax or, of the negative numbers, ArgMin. The last of equal elements is the first from

@@ -160,14 +160,11 @@ func transformed(x *graph.Node, a, n int, inverse, oneSided bool) *graph.Node {
 	}
 	t := shape.Make(x.Type().DType, shape.Dim(rows), shape.Dim(columns))
 	c, s := x.Graph().Const(t, cos), x.Graph().Const(t, sin)
-	along := func(v, m *graph.Node) *graph.Node { // v has axis a last
-		return ops.MatMul(v, m)
-	}
 	real := lastAxis(ops.Squeeze(part(x, last, 0, 1), last), a)
-	re, im := along(real, c), along(real, s)
+	re, im := ops.MatMul(real, c), ops.MatMul(real, s)
 	if parts == 2 {
 		imaginary := lastAxis(ops.Squeeze(part(x, last, 1, 1), last), a)
-		re, im = ops.Sub(re, along(imaginary, s)), ops.Add(im, along(imaginary, c))
+		re, im = ops.Sub(re, ops.MatMul(imaginary, s)), ops.Add(im, ops.MatMul(imaginary, c))
 	}
 	re = ops.Unsqueeze(backAxis(re, a), last)
 	if inverse && oneSided {
@@ -184,7 +181,7 @@ func lastAxis(x *graph.Node, a int) *graph.Node {
 			perm = append(perm, i)
 		}
 	}
-	return transposed(x, append(perm, a))
+	return ops.Transpose(x, append(perm, a)...)
 }
 
 func backAxis(x *graph.Node, a int) *graph.Node {
@@ -198,13 +195,6 @@ func backAxis(x *graph.Node, a int) *graph.Node {
 		default:
 			perm[i] = i - 1
 		}
-	}
-	return transposed(x, perm)
-}
-
-func transposed(x *graph.Node, perm []int) *graph.Node {
-	if len(perm) == 1 {
-		return x
 	}
 	return ops.Transpose(x, perm...)
 }

@@ -146,17 +146,21 @@ func view[T any](raw []byte, n int) []T {
 	}
 	v := make([]T, n)
 	b := bytesOf(v)
-	if copy(b, raw); !nativeLittle {
-		for i := 0; i < len(b); i += size {
-			slices.Reverse(b[i : i+size])
-		}
-	}
+	copy(b, raw)
+	exchange(b, size)
 	if isBool { // any byte but 0 is true, and Go knows only 0 and 1
 		for i := range b {
 			b[i] = min(b[i], 1)
 		}
 	}
 	return v
+}
+
+// exchange brings elements of size bytes from the byte order of files to that of this machine, or back.
+func exchange(b []byte, size int) {
+	for i := 0; !nativeLittle && i < len(b); i += size {
+		slices.Reverse(b[i : i+size])
+	}
 }
 
 var nativeLittle = binary.NativeEndian.Uint16([]byte{1, 0}) == 1

@@ -79,9 +79,9 @@ func (w *window) same(extents []int, lower bool) {
 func array2[T any](v []T) [2]T { return [2]T(v) }
 func array3[T any](v []T) [3]T { return [3]T(v) }
 
-// paddedBy pads the spatial axes of x with zeros.
-func paddedBy(x *graph.Node, pads [][2]int) *graph.Node {
-	var op ops.PadOp
+// paddedBy pads the spatial axes of x with a number.
+func paddedBy(x *graph.Node, pads [][2]int, v float64) *graph.Node {
+	op := ops.PadOp{Value: graph.Float(v)}
 	for i, p := range pads {
 		op.Before[2+i], op.After[2+i] = p[0], p[1]
 	}

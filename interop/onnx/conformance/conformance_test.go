@@ -38,12 +38,24 @@ func published(t *testing.T) string {
 	return dir
 }
 
+// run has the results of the folders of tests that have been run.
+var run = map[string][]conformance.Result{}
+
+// resultsOf returns the results of a folder of ONNX's own tests, which are run once.
+func resultsOf(t *testing.T, folder string) []conformance.Result {
+	t.Helper()
+	if run[folder] == nil {
+		results, err := conformance.Run(t.Context(), filepath.Join(published(t), folder), conformance.Options{Engine: cpu.New()})
+		require.NoError(t, err)
+		run[folder] = results
+	}
+	return run[folder]
+}
+
 // ONNX's own tests pass in these numbers, at least.
 func TestPublishedTestsPass(t *testing.T) {
-	dir := published(t)
 	for folder, want := range map[string]int{"node": 1735, "pytorch-converted": 82, "pytorch-operator": 35, "simple": 21} {
-		results, err := conformance.Run(t.Context(), filepath.Join(dir, folder), conformance.Options{Engine: cpu.New()})
-		require.NoError(t, err)
+		results := resultsOf(t, folder)
 		for _, r := range results {
 			if r.Err != nil {
 				require.NotContains(t, r.Err.Error(), "panic", r.Name)

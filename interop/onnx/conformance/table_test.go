@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -15,8 +14,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/plexaura/plexaura/engine/cpu"
-	"github.com/plexaura/plexaura/internal/python"
 	"github.com/plexaura/plexaura/interop/onnx/conformance"
 	"github.com/plexaura/plexaura/interop/onnx/ir"
 )
@@ -47,21 +44,6 @@ type row struct {
 	reasons     map[string]int
 }
 
-// testData returns the folder of ONNX's own tests, or skips.
-func testData(t *testing.T) string {
-	interpreter, err := python.Find("onnx")
-	if err != nil {
-		t.Skip(err)
-	}
-	out, err := exec.Command(interpreter, "-c", "import onnx, os; print(onnx.__version__); print(os.path.dirname(onnx.__file__))").Output()
-	require.NoError(t, err)
-	version, dir, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	if version != "1.22.0" {
-		t.Skipf("the tests are those of onnx 1.22.0; Python has %s", version)
-	}
-	return filepath.Join(dir, "backend", "test", "data")
-}
-
 func TestTheTableOfONNX(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs two thousand tests")
@@ -70,11 +52,10 @@ func TestTheTableOfONNX(t *testing.T) {
 	doc.WriteString(tableHead)
 	table := map[string]*row{}
 	fmt.Fprintf(&doc, "\n| tests | | passed | of |\n|---|---|---|---|\n")
-	data := testData(t)
+	data := published(t)
 	for _, f := range folders {
 		dir := filepath.Join(data, f.name)
-		results, err := conformance.Run(t.Context(), dir, conformance.Options{Engine: cpu.New()})
-		require.NoError(t, err)
+		results := resultsOf(t, f.name)
 		fmt.Fprintf(&doc, "| %s | %s | %d | %d |\n", f.name, f.what, conformance.Passed(results), len(results))
 		if f.name == "node" {
 			for _, r := range results {
