@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/plexaura/plexaura/data"
-	"github.com/plexaura/plexaura/dist/shards"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/plain"
+	"github.com/plexaura/plexaura/internal/shards"
 	"github.com/plexaura/plexaura/vm"
 )
 

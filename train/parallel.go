@@ -13,9 +13,9 @@ import (
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/dist"
-	"github.com/plexaura/plexaura/dist/shards"
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/isnil"
+	"github.com/plexaura/plexaura/internal/shards"
 	"github.com/plexaura/plexaura/vm"
 )
 

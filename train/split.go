@@ -6,8 +6,8 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/data"
-	"github.com/plexaura/plexaura/dist/shards"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/shards"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 )
