@@ -46,9 +46,9 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 		}
 	}
 	if err != nil {
-		return nil, prefixed(errors.Join(err, r.close()))
+		return nil, prefixed(r.shared(errors.Join(err, r.close())))
 	}
-	err = errors.Join(r.train(ctx), r.close())
+	err = r.shared(errors.Join(r.train(ctx), r.close()))
 	return &Result{
 		Epochs: r.state.Progress.Epochs, Checkpoint: r.state,
 		Saved: r.folder.current && !r.unsaved, Earlier: r.folder.earlier,
@@ -84,6 +84,7 @@ type run struct {
 	parallel *parallel    // likewise
 	status   [][]byte     // of each rank
 	told     bool         // the ranks know that the run ends with an error
+	apart    bool         // the ranks are no longer at the same place
 }
 
 // check checks the Config.
@@ -254,9 +255,9 @@ type programs struct {
 func (r *run) compile(net *Network) (p programs, err error) {
 	p.Network = net
 	training := net.Training.Nodes()
-	if net.halves != nil {
-		training = net.halves.update
-		if p.gradient, err = vm.Compile(r.Engine, net.halves.gradient); err != nil {
+	if net.Shard != nil {
+		training = net.updating
+		if p.gradient, err = vm.Compile(r.Engine, net.Shard); err != nil {
 			return p, err
 		}
 	}

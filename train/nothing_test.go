@@ -17,6 +17,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
 			"Build":          train.Build,
+			"BuildShards":    train.BuildShards,
 			"Fit":            train.Fit,
 			"LoadCheckpoint": train.LoadCheckpoint,
 			"LockFolder":     train.LockFolder,
@@ -31,11 +32,15 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(train.MismatchError),
 			new(train.NotFiniteError),
 			new(train.Predictor),
+			new(train.SharedError),
 		},
 		Takes: map[string]string{
 			"Build(train.Loss)":                            "that of the targets is the default",
 			"Build(optim.Optimizer)":                       "there is then no graph for training",
+			"BuildShards(train.Loss)":                      "that of the targets is the default",
+			"BuildShards(optim.Optimizer)":                 "there is then no graph for training",
 			"FolderLock.Close(*train.FolderLock)":          "nothing is locked, so that defer may be put before the error is looked at",
+			"SharedError.Unwrap(*train.SharedError)":       "no error wraps none",
 			"NotFiniteError.Unwrap(*train.NotFiniteError)": "no error wraps none",
 			"Predictor.Evaluate(train.Loss)":               "that of the targets is the default",
 		},

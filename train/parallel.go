@@ -126,7 +126,7 @@ func (r *run) newParallel(p programs) (*parallel, error) {
 	sums, params := r.team.Sums(), len(p.computed.wrt)
 	x.loss = newScalar(p.computed.loss.Type().DType)
 	x.update.given = results{loss: x.loss, grads: sums[:params], states: sums[params:]}
-	return x, r.team.Prepare(p.halves.gradient...)
+	return x, r.team.Prepare(p.Shard...)
 }
 
 // step makes one step of a batch, of which the own examples were read.
@@ -285,10 +285,38 @@ func (r *run) waiting(ctx context.Context) (context.Context, context.CancelFunc)
 // broken ends the other ranks, which are in the middle of something that this rank cannot take part in.
 func (r *run) broken(err error) error {
 	if r.Group.Size() > 1 && !r.told {
-		r.told = true
+		r.told, r.apart = true, true
 		r.Group.Abort(err)
 	}
 	return err
+}
+
+// A SharedError is an error of [Fit] that all ranks know of, and that all of them return, each in its own
+// words. Other errors, such as those of the group itself, are of one rank.
+type SharedError struct{ Err error }
+
+// Error is that of Err.
+func (e *SharedError) Error() string {
+	if e == nil || e.Err == nil {
+		return "no error"
+	}
+	return e.Err.Error()
+}
+
+// Unwrap returns Err.
+func (e *SharedError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
+
+// shared returns err as one that all ranks know of, if they do.
+func (r *run) shared(err error) error {
+	if err == nil || r.Group.Size() == 1 || r.apart {
+		return err
+	}
+	return &SharedError{err}
 }
 
 // together tells the other ranks of err, and returns err or, if that is nil, that of another rank. All
