@@ -55,6 +55,8 @@ var may = map[string][]string{
 	"dist":                      {"internal/isnil", "internal/simd", "internal/simd/vec"},
 	"dist/disttest":             {"dist", "internal/isnil"},
 	"dist/local":                {"dist", "internal/rescue"},
+	"dist/mpi":                  {"dist"},
+	"dist/mpi/mpitest":          {},
 	"inspect":                   {"graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "train", "data", "internal/isnil", "internal/par", "internal/philox", tensor},
 	"viz":                       {"shape", "internal/atomicfile", "internal/plain"},
 	"interop/safetensors":       {"shape", "internal/atomicfile", "internal/regular"},
