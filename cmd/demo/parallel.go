@@ -18,7 +18,8 @@ type sharding struct {
 	timeout time.Duration
 	lib     string // of MPI
 
-	group dist.Group
+	group   dist.Group
+	trained bool // the ranks are done with each other
 }
 
 func (s *sharding) declare(c *call, shards *int, local *bool) {
@@ -125,25 +126,27 @@ func (s *sharding) config(shards int, local bool) train.Parallel {
 	return train.Parallel{Group: s.group, Shards: shards, LocalBatchNorm: local, Wire: wires()[s.wire], Timeout: s.timeout}
 }
 
-// end ends this rank's part. An error that the other ranks do not know of ends them too.
+// end ends this rank's part. An error before or within training that the other ranks do not know of ends
+// them too.
 func (s *sharding) end(err error) error {
-	if s.group.Size() == 1 {
-		return err
-	}
-	var shared *train.SharedError
 	switch {
-	case err == nil:
-		return s.group.Close()
-	case !errors.As(err, &shared):
-		err = fmt.Errorf("rank %d: %w", s.rank(), err)
-		s.group.Abort(err)
+	case s.group.Size() == 1:
 		return err
+	case err != nil && !s.trained:
+		s.group.Abort(err)
+		return fmt.Errorf("rank %d: %w", s.rank(), err)
 	}
 	closed := s.group.Close()
-	if s.rank() > 0 {
+	if err != nil && s.rank() > 0 {
 		return silent{err}
 	}
 	return errors.Join(err, closed)
+}
+
+// ended takes note of what train.Fit returned: where all ranks know of the error, none is waiting.
+func (s *sharding) ended(err error) {
+	var shared *train.SharedError
+	s.trained = err == nil || errors.As(err, &shared)
 }
 
 // silent is an error that another rank reports.

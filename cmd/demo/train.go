@@ -321,6 +321,7 @@ func (r *trainRun) train(ctx context.Context) error {
 	}
 	r.window.attach(&config)
 	result, err := train.Fit(ctx, config)
+	r.sharding.ended(err)
 	r.window.finish(result, err)
 	show.end()
 	if recorded := r.recording.end(r.call.stdout); err == nil {
