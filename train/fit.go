@@ -38,11 +38,13 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 	if err != nil {
 		return nil, prefixed(err)
 	}
-	err = errors.Join(r.train(ctx), r.close())
-	return &Result{
+	err = errors.Join(r.train(ctx), r.refresh())
+	r.state.refresh = nil
+	result := &Result{
 		Epochs: r.state.Progress.Epochs, Checkpoint: r.state,
 		Saved: r.folder.current && !r.unsaved, Earlier: r.folder.earlier,
-	}, prefixed(err)
+	}
+	return result, prefixed(errors.Join(err, r.callbacks.end(result, err), r.close()))
 }
 
 var errNoContext = errors.New("the context is nil; use context.Background() for one that never ends")
@@ -69,6 +71,7 @@ type run struct {
 	programs   programs
 	before     *before // a state from which steps can be repeated; may be nil
 	unsaved    bool    // steps were made since the last save
+	callbacks  callbacks
 }
 
 func newRun(c Config) (*run, error) {
@@ -77,6 +80,9 @@ func newRun(c Config) (*run, error) {
 		return nil, err
 	}
 	r := &run{Config: c}
+	if r.callbacks, err = callbacksOf(c); err != nil {
+		return nil, err
+	}
 	if err := r.load(); err != nil {
 		return nil, err
 	}
@@ -92,11 +98,23 @@ func newRun(c Config) (*run, error) {
 		return nil, err
 	}
 	r.programs = p
+	training, validation, err := r.measure(p)
+	if err != nil {
+		return nil, err
+	}
 	if r.folder, err = openFolder(c); err == nil {
 		err = r.attach(p)
 	}
+	if err == nil {
+		r.step.observed, r.eval.observed = training, validation
+		err = r.restore()
+	}
+	if err == nil {
+		r.state.refresh = r.refresh
+		err = r.callbacks.start(r.begun())
+	}
 	if err != nil {
-		return nil, errors.Join(err, r.close())
+		return nil, errors.Join(err, r.callbacks.end(nil, err), r.close())
 	}
 	return r, nil
 }
@@ -261,13 +279,29 @@ func (r *run) attach(p programs) (err error) {
 
 // describe prepares the argument of OnStart.
 func (r *run) describe(p programs) (err error) {
-	r.start = Start{Checkpoint: r.state, Params: numbers(p.Leaves), Batches: r.batches.Len()}
+	r.start = Start{Checkpoint: r.state, Params: numbers(p.Leaves), Batches: r.batches.Len(), Epochs: r.Epochs, Network: p.Network}
 	size := min(r.Batch, r.Train.Len())
 	if r.start.Train, err = p.training.Memory(size); err != nil {
 		return err
 	}
 	r.start.Evaluation, err = p.evaluation.Memory(size)
 	return err
+}
+
+// begun completes the argument of Start.
+func (r *run) begun() Start {
+	s := &r.start
+	s.Validated, s.Labelled, s.Metrics = r.validation != nil, r.eval.labelled, r.step.sums.Metrics()
+	if s.Validated {
+		s.Metrics = r.eval.sums.Metrics()
+	}
+	if r.folder.lock != nil {
+		s.Folder = r.folder.lock.path
+	}
+	if r.Resume != nil {
+		s.Resumed = r.Resume.file
+	}
+	return *s
 }
 
 // startGradients calls Config.Gradients, if it is set.
@@ -345,6 +379,9 @@ func (r *run) train(ctx context.Context) error {
 }
 
 func (r *run) epochs(ctx context.Context) error {
+	if r.callbacks.stopped {
+		return ErrStop
+	}
 	if r.OnStart != nil {
 		if err := r.OnStart(r.start); err != nil {
 			return err
@@ -377,6 +414,10 @@ func (r *run) epoch(ctx context.Context) error {
 		err = cmp.Or(err, fmt.Errorf("parameters are %w: %s", vm.ErrNotFinite, plain.Names(bad, shown)))
 		return fmt.Errorf("after epoch %d of %d: %w", number, r.Epochs, r.diagnose(ctx, nil, err))
 	}
+	var err error
+	if p.SoFar.Values, err = r.step.sums.Values(); err != nil {
+		return fmt.Errorf("after epoch %d of %d: %w", number, r.Epochs, err)
+	}
 	e := Epoch{Number: number, Train: p.SoFar, Rate: p.Rate, Seconds: p.Seconds, Waited: p.Waited, Timed: p.Timed}
 	if err := r.validate(ctx, &e); err != nil {
 		return fmt.Errorf("validation after epoch %d of %d: %w", number, r.Epochs, err)
@@ -403,10 +444,7 @@ func (r *run) advance(ctx context.Context, b data.Batch, begun time.Time) error 
 	p.Timed += m.Examples
 	p.Waited += b.Waited.Seconds()
 	p.Batch, p.Rate, p.Seconds, r.unsaved = b.Index+1, rate, time.Since(begun).Seconds(), true
-	if r.OnStep == nil {
-		return nil
-	}
-	return r.OnStep(Step{
+	return r.callbacks.step(Step{
 		Epoch: len(p.Epochs) + 1, Batch: p.Batch, Batches: r.batches.Len(), Examples: m.Examples,
 		Loss: m.Loss(), Rate: rate, SoFar: p.SoFar, Seconds: p.Seconds, Waited: p.Waited, Timed: p.Timed,
 	})
@@ -433,17 +471,32 @@ func (r *run) finish(e Epoch) error {
 	p := &r.state.Progress
 	p.Epochs = append(p.Epochs, e)
 	p.Batch, p.SoFar, p.Seconds, p.Waited, p.Timed = 0, Metrics{}, 0, 0, 0
+	r.step.sums.Reset()
 	r.unsaved = true
+	ended := r.callbacks.each(func(c Callback) error { return c.Epoch(e) })
+	if len(r.Callbacks) > 0 {
+		r.before = nil // steps from before cannot be repeated if a callback has changed the store
+	}
 	if err := r.save(); err != nil {
 		return err
 	}
 	if err := r.folder.append(e); err != nil {
 		return err
 	}
-	if r.OnEpoch == nil {
-		return nil
+	return cmp.Or(r.callbacks.each(func(c Callback) error { return c.Saved(e) }), ended)
+}
+
+// refresh brings what the checkpoint has of metrics and callbacks up to date.
+func (r *run) refresh() (err error) {
+	p := &r.state.Progress
+	p.Sums = nil
+	if p.Batch > 0 {
+		if p.Sums, err = r.step.sums.AppendBinary(nil); err != nil {
+			return err
+		}
 	}
-	return r.OnEpoch(e)
+	p.Callbacks, err = r.callbacks.states()
+	return err
 }
 
 func (r *run) save() error {
