@@ -18,6 +18,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
 			"Build":          train.Build,
+			"FindRate":       train.FindRate,
 			"Fit":            train.Fit,
 			"LoadCheckpoint": train.LoadCheckpoint,
 			"LockFolder":     train.LockFolder,
