@@ -15,6 +15,7 @@ import (
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/train/metrics"
 )
 
 // Loss builds the loss that training minimises: a scalar, the mean over the examples of a batch,
@@ -211,8 +212,8 @@ func checkClasses(output *graph.Node, info data.Info) {
 	if !output.Valid() || len(info.Classes) == 0 {
 		return
 	}
-	c, ok := classesOf(output.Type(), info.Target)
-	if ok && c.count != len(info.Classes) {
+	c, ok := metrics.ClassesOf(output.Type(), batched(info.Target))
+	if ok && c.Count != len(info.Classes) {
 		output.Graph().Report(output, fmt.Errorf("the output is %v, but the data have %d classes", output.Type(), len(info.Classes)))
 	}
 }
