@@ -53,6 +53,12 @@ func trainCommand(ctx context.Context, c *call) (err error) {
 	if err := c.parse(false); err != nil {
 		return alike(err)
 	}
+	if r.followed, err = c.follow(r.followed); err != nil {
+		return alike(err)
+	}
+	if *resume && r.followed != "" {
+		return alike(usagef("-resume: the run has its settings; leave -recipe out"))
+	}
 	if err := cmp.Or(r.recording.check(), r.checkPage()); err != nil {
 		return alike(err)
 	}
@@ -65,6 +71,9 @@ func trainCommand(ctx context.Context, c *call) (err error) {
 		r.ui, r.recording = "", recording{}
 	}
 	r.settings.shareAmong(r.sharding.group.Size())
+	if err := r.printf("%s", r.followed); err != nil {
+		return err
+	}
 	return r.run(ctx, *resume)
 }
 
@@ -98,6 +107,7 @@ func (r *trainRun) run(ctx context.Context, resume bool) (err error) {
 // declare declares the flags.
 func (r *trainRun) declare() (resume *bool) {
 	c, s := r.call, &r.settings
+	c.StringVar(&r.followed, "recipe", "", recipeUsage())
 	c.StringVar(&s.Model, "model", "lenet", "one of "+list(models()))
 	c.StringVar(&s.Data, "data", "mnist", dataUsage)
 	c.IntVar(&s.Epochs, "epochs", 8, "passes over the training images, in total")
@@ -293,6 +303,7 @@ type trainRun struct {
 
 	recording recording
 	sharding  sharding
+	followed  string // the recipe's name, then the line that tells of it
 }
 
 func (r *trainRun) schedule() optim.Schedule {
