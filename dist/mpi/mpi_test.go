@@ -5,6 +5,7 @@ package mpi
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -162,8 +163,10 @@ func gone(t *testing.T, pids map[int]int) {
 	}
 }
 
+var kills = flag.Int("kills", 3, "how often a rank is killed, for each launcher")
+
 func TestAKilledRankEndsAll(t *testing.T) {
-	times := 5
+	times := *kills
 	if testing.Short() {
 		times = 1
 	}
@@ -171,7 +174,7 @@ func TestAKilledRankEndsAll(t *testing.T) {
 		for i := range times {
 			cmd, out := begin(t, l, 3, "wait")
 			pids := processes(t, out, 3)
-			time.Sleep(time.Duration(i*i) * 3 * time.Millisecond)
+			time.Sleep(time.Duration(i*i) * time.Millisecond)
 			require.NoError(t, syscall.Kill(pids[i%3], syscall.SIGKILL))
 			require.Error(t, end(t, cmd, out), out)
 			gone(t, pids)
@@ -203,9 +206,27 @@ func TestARankThatLeavesEndsAll(t *testing.T) {
 	})
 }
 
+// Some launchers end the others, some leave them to wait.
+func TestARankThatDoesNotStartEndsAll(t *testing.T) {
+	each(t, func(t *testing.T, l mpitest.Launcher) {
+		out, err := launch(t, l, 3, early)
+		require.Error(t, err, out)
+		require.Zero(t, done(out), out)
+	})
+}
+
+func TestMPIOperationsAllocateNothing(t *testing.T) {
+	each(t, func(t *testing.T, l mpitest.Launcher) {
+		out, err := launch(t, l, 2, "allocate")
+		require.NoError(t, err, out)
+	})
+}
+
 func TestLengthsThatDifferAreTold(t *testing.T) {
 	each(t, func(t *testing.T, l mpitest.Launcher) {
-		out, _ := launch(t, l, 2, "lengths") // the group is of no use any more; the launcher may say so
+		out, err := launch(t, l, 2, "lengths")
+		require.Error(t, err, out)
+		require.Contains(t, out, "Close: MPI cannot be finalised after a failure; Abort ends all ranks")
 		require.Regexp(t, `expecting 4 bytes: rank 0 of 2: Exchange waited .* for rank 1: the message from or to rank 1, of 4 bytes here: .*(?i:truncate)`, out)
 		require.Contains(t, out, "rank 1 sends 5 bytes to rank 0, which expects 6")
 	})
@@ -215,7 +236,8 @@ func TestARankInAnotherOperationIsNamed(t *testing.T) {
 	each(t, func(t *testing.T, l mpitest.Launcher) {
 		out, err := launch(t, l, 3, "elsewhere")
 		require.Error(t, err, out)
-		require.Regexp(t, `rank [02] of 3: SumFloat64 waited 4(\.\d+)?s for rank 1: context deadline exceeded \(rank 1 waits in Broadcast\)`, out)
+		require.Regexp(t, `rank [02] of 3: SumFloat64 waited 4(\.\d+)?s for rank 1: context deadline exceeded \(rank 1 waits in Broadcast\)|`+
+			`rank 1 of 3: Broadcast waited 4(\.\d+)?s for ranks 0, 2: context deadline exceeded \(rank 0 waits in SumFloat64, rank 2 waits in SumFloat64\)`, out)
 	})
 }
 
