@@ -484,8 +484,9 @@ func (g *group) Abort(err error) {
 	}
 	line, rank := err.Error(), fmt.Sprintf("rank %d of %d: ", g.rank, g.size)
 	fmt.Fprintln(g.stderr, rank+strings.TrimPrefix(line, rank))
+	const toBeRead, patience = 200 * time.Millisecond, 10 * time.Second
+	time.Sleep(toBeRead) // MPICH's mpiexec drops what it has not read when it ends
 	go g.lib.call(mpiAbort, g.lib.handles.world, 1)
-	const patience = 10 * time.Second
 	time.Sleep(patience)
 	os.Exit(1)
 }
