@@ -88,7 +88,7 @@ func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine, opts []vm.Opti
 
 // network builds the graphs of a model that run with the values of w.
 func network(model nn.Layer, w *Checkpoint, loss Loss) (*Network, error) {
-	net, err := build(model, w.Info, w.Info.Target, loss, nil, false)
+	net, err := build(model, w.Info, loss, nil, how{mixed: w.Info.Target})
 	if err == nil && w.Averaged {
 		net.average(append(w.Store.Names(), w.Training...))
 	}

@@ -21,6 +21,7 @@ type runner struct {
 	classes   classes
 	labelled  bool
 	confusion [][]int // counted if not nil
+	given     results // passed to feeds, if there are no gradients
 }
 
 // feed returns the value of an input, from a batch and the results of Gradients.
@@ -74,6 +75,7 @@ func (r *runner) run(ctx context.Context, b data.Batch) (m Metrics, res results,
 }
 
 func (r *runner) results(ctx context.Context, b data.Batch) (res results, err error) {
+	res = r.given
 	if r.gradients != nil {
 		if res, err = r.gradients.run(ctx, b); err != nil || r.machine == nil {
 			return res, err
