@@ -47,7 +47,8 @@ var roles = map[string]struct {
 	"funneled":  {Options{funneled: true}, conform},
 	"measure":   {f: measure},
 	"wait":      {f: waitForever},
-	"stop":      {f: stop},
+	"stop":      {f: stopThen(sumOnce)},
+	"stop-big":  {f: stopThen(exchangeMuch)},
 	"abort":     {f: abort},
 	"leave":     {f: leave},
 	"nil":       {f: recoverFromNil},
@@ -108,20 +109,32 @@ func waitForever(g dist.Group) error {
 	}
 }
 
-// stop stops rank 1, like a machine that hangs. The others sum.
-func stop(g dist.Group) error {
-	if err := g.Barrier(within(20 * time.Second)); err != nil {
-		return err
+// stopThen stops rank 1, like a machine that hangs, and lets the others call an operation.
+func stopThen(operation func(context.Context, dist.Group) error) func(dist.Group) error {
+	return func(g dist.Group) error {
+		if err := g.Barrier(within(20 * time.Second)); err != nil {
+			return err
+		}
+		if g.Rank() == 1 {
+			return syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		}
+		err := operation(within(2*time.Second), g)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("not a timeout: %w", err)
+		}
+		g.Abort(err)
+		return nil
 	}
-	if g.Rank() == 1 {
-		return syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+}
+
+func sumOnce(ctx context.Context, g dist.Group) error { return g.SumFloat64(ctx, []float64{1}) }
+
+func exchangeMuch(ctx context.Context, g dist.Group) error {
+	send, recv := make([][]byte, g.Size()), make([][]byte, g.Size())
+	for i := range send {
+		send[i], recv[i] = make([]byte, 8<<20), make([]byte, 8<<20)
 	}
-	err := g.SumFloat64(within(2*time.Second), []float64{1})
-	if !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("not a timeout: %w", err)
-	}
-	g.Abort(err)
-	return nil
+	return g.Exchange(ctx, send, recv)
 }
 
 func abort(g dist.Group) error {
