@@ -22,8 +22,8 @@ import (
 // maxChunk is the most bytes of one message. Counts of MPI are of 31 bits.
 const maxChunk = 1 << 30
 
-// defaultCloseTimeout is that of Options.
-const defaultCloseTimeout = 30 * time.Second
+// defaultTimeout is that of Options.
+const defaultTimeout = time.Minute
 
 // started is whether Start has initialised MPI, which is possible once.
 var started atomic.Bool
@@ -56,14 +56,14 @@ func join(o Options, l launcher, lib string) (*group, error) {
 	if !started.CompareAndSwap(false, true) {
 		return nil, errors.New("mpi: Start was called before, and MPI can be initialised once in a process")
 	}
-	if err := library.initialize(o.funneled); err != nil {
+	o.Timeout = cmp.Or(o.Timeout, defaultTimeout)
+	if err := library.initialize(o.funneled, o.Timeout); err != nil {
 		return nil, fmt.Errorf("mpi: %s: %w", library.path, err)
 	}
-	g := &group{lib: library, comm: library.handles.world, stderr: o.Stderr, closeTimeout: o.CloseTimeout, chunk: o.chunk, isWorld: true}
+	g := &group{lib: library, comm: library.handles.world, stderr: o.Stderr, timeout: o.Timeout, chunk: o.chunk, isWorld: true}
 	if g.stderr == nil {
 		g.stderr = os.Stderr
 	}
-	g.closeTimeout = cmp.Or(g.closeTimeout, defaultCloseTimeout)
 	g.chunk = cmp.Or(g.chunk, maxChunk)
 	if err := g.identify(); err != nil {
 		return nil, fmt.Errorf("mpi: %s: %w", library.path, err)
@@ -83,13 +83,13 @@ func foreign(lib *library, l launcher) error {
 
 // group is the ranks of a communicator.
 type group struct {
-	lib          *library
-	comm         uintptr
-	rank, size   int
-	isWorld      bool // not a duplicate
-	stderr       io.Writer
-	closeTimeout time.Duration
-	chunk        int
+	lib        *library
+	comm       uintptr
+	rank, size int
+	isWorld    bool // not a duplicate
+	stderr     io.Writer
+	timeout    time.Duration
+	chunk      int
 
 	busy   atomic.Bool
 	closed bool
@@ -162,6 +162,16 @@ func (g *group) fail(op string, waited time.Duration, missing []int, err error) 
 	g.lib.broken = append(g.lib.broken, g)
 	g.lib.mu.Unlock()
 	return g.err
+}
+
+// failure returns the error of the first group that failed, nil if none has.
+func (l *library) failure() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.broken) == 0 {
+		return nil
+	}
+	return l.broken[0].err
 }
 
 func (g *group) Exchange(ctx context.Context, send, recv [][]byte) error {
@@ -308,7 +318,7 @@ func (g *group) Dup(ctx context.Context) (dist.Group, error) {
 		return nil, err
 	}
 	defer g.busy.Store(false)
-	d := &group{lib: g.lib, rank: g.rank, size: g.size, stderr: g.stderr, closeTimeout: g.closeTimeout, chunk: g.chunk}
+	d := &group{lib: g.lib, rank: g.rank, size: g.size, stderr: g.stderr, timeout: g.timeout, chunk: g.chunk}
 	at := g.reqs.add(g.lib, nil, everyone, false)
 	if err := g.collective(mpiCommIdup, g.comm, address(&g.newest), at); err != nil {
 		return nil, err
@@ -472,9 +482,11 @@ func (g *group) Abort(err error) {
 	if err == nil {
 		err = errors.New("aborted")
 	}
-	fmt.Fprintf(g.stderr, "rank %d of %d: %v\n", g.rank, g.size, err)
+	line, rank := err.Error(), fmt.Sprintf("rank %d of %d: ", g.rank, g.size)
+	fmt.Fprintln(g.stderr, rank+strings.TrimPrefix(line, rank))
+	const toBeRead, patience = 200 * time.Millisecond, 10 * time.Second
+	time.Sleep(toBeRead) // MPICH's mpiexec drops what it has not read when it ends
 	go g.lib.call(mpiAbort, g.lib.handles.world, 1)
-	const patience = 10 * time.Second
 	time.Sleep(patience)
 	os.Exit(1)
 }
@@ -483,7 +495,10 @@ func (g *group) Close() error {
 	if g.closed {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), g.closeTimeout)
+	if err := g.lib.failure(); g.isWorld && err != nil {
+		return g.error("Close", 0, nil, fmt.Errorf("MPI cannot be finalised after a failure; Abort ends all ranks: %w", err))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), g.timeout)
 	defer cancel()
 	if err := g.Barrier(ctx); err != nil { // to release a communicator waits for all ranks, in C
 		var e *dist.Error
@@ -503,6 +518,6 @@ func (g *group) Close() error {
 	case code := <-done:
 		return g.lib.error(code)
 	case <-ctx.Done():
-		return g.error("Close", g.closeTimeout, nil, errors.New("MPI_Finalize does not return"))
+		return g.error("Close", g.timeout, nil, errors.New("MPI_Finalize does not return"))
 	}
 }

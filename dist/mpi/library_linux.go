@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -86,7 +87,7 @@ type library struct {
 	broken  []*group   // whose memory the library may still use, under mu
 }
 
-// call is a call on library.thread.
+// call is a call, which may be made on library.thread.
 type call struct {
 	entry  uintptr
 	args   [8]uintptr
@@ -160,15 +161,21 @@ func (l *library) call(f function, args ...uintptr) int32 {
 
 // locked is call where l.mu is held.
 func (l *library) locked(f function, args ...uintptr) int32 {
-	if l.thread == nil {
-		code, _, _ := purego.SyscallN(l.entry[f], args...)
-		return int32(code)
-	}
-	c := &l.request
+	c := &l.request // a slice of it, unlike args, may go to SyscallN without an allocation
 	c.entry, c.n = l.entry[f], copy(c.args[:], args)
+	if l.thread == nil {
+		c.do()
+		return c.result
+	}
 	l.thread <- c
 	<-c.done
 	return c.result
+}
+
+// do calls the function on this thread.
+func (c *call) do() {
+	code, _, _ := purego.SyscallN(c.entry, c.args[:c.n]...)
+	c.result = int32(code)
 }
 
 // funnel makes every later call on one thread.
@@ -179,8 +186,7 @@ func (l *library) funnel() {
 	go func() {
 		runtime.LockOSThread()
 		for c := range calls {
-			code, _, _ := purego.SyscallN(c.entry, c.args[:c.n]...)
-			c.result = int32(code)
+			c.do()
 			c.done <- struct{}{}
 		}
 	}()
@@ -221,8 +227,8 @@ func (l *library) getInt(f function, args ...uintptr) (int, error) {
 }
 
 // initialize calls MPI_Init_thread on a thread that stays, since the library may grant no more than
-// calls on that one.
-func (l *library) initialize(funneled bool) error {
+// calls on that one. It waits for the other ranks.
+func (l *library) initialize(funneled bool, timeout time.Duration) error {
 	if done, err := l.getInt(mpiInitialized); err != nil || done != 0 {
 		return cmp.Or(err, errors.New("MPI is initialised already, by another part of the program"))
 	}
@@ -231,11 +237,24 @@ func (l *library) initialize(funneled bool) error {
 		want = l.threadFunneled
 	}
 	l.funnel()
-	granted, err := l.getInt(mpiInitThread, 0, 0, uintptr(want))
-	if err == nil && granted >= int(l.threadSerialized) && !funneled {
-		l.thread = nil
+	type outcome struct {
+		granted int
+		err     error
 	}
-	return err
+	done := make(chan outcome, 1)
+	go func() {
+		granted, err := l.getInt(mpiInitThread, 0, 0, uintptr(want))
+		done <- outcome{granted, err}
+	}()
+	select {
+	case o := <-done:
+		if o.err == nil && o.granted >= int(l.threadSerialized) && !funneled {
+			l.thread = nil
+		}
+		return o.err
+	case <-time.After(timeout):
+		return fmt.Errorf("MPI_Init_thread does not return within %v: some ranks have not called it", timeout)
+	}
 }
 
 // finalize calls MPI_Finalize, and what the library registered with atexit: MPICH 5 leaves the launcher

@@ -20,8 +20,8 @@ type Options struct {
 	// Stderr gets the one line that Abort writes; nil stands for os.Stderr.
 	Stderr io.Writer
 
-	// CloseTimeout limits how long Close waits for the other ranks; 0 stands for 30 seconds.
-	CloseTimeout time.Duration
+	// Timeout limits how long Start, and Close, wait for the other ranks; 0 stands for a minute.
+	Timeout time.Duration
 
 	funneled bool // call the library from one thread only, as if it granted no more
 	chunk    int  // bytes of a message; 0 stands for maxChunk

@@ -5,6 +5,7 @@ package mpi
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -29,6 +30,7 @@ func each(t *testing.T, f func(t *testing.T, l mpitest.Launcher)) {
 	if err != nil {
 		t.Skip(err)
 	}
+	t.Setenv(LibVariable, "")
 	for _, l := range all {
 		t.Run(l.Name, func(t *testing.T) { f(t, l) })
 	}
@@ -64,7 +66,6 @@ func begin(t *testing.T, l mpitest.Launcher, ranks int, role string, args ...str
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = time.Second
-	cmd.Env = append(os.Environ(), LibVariable+"=")
 	require.NoError(t, cmd.Start())
 	return cmd, out
 }
@@ -162,8 +163,10 @@ func gone(t *testing.T, pids map[int]int) {
 	}
 }
 
+var kills = flag.Int("kills", 3, "how often a rank is killed, for each launcher")
+
 func TestAKilledRankEndsAll(t *testing.T) {
-	times := 5
+	times := *kills
 	if testing.Short() {
 		times = 1
 	}
@@ -171,7 +174,7 @@ func TestAKilledRankEndsAll(t *testing.T) {
 		for i := range times {
 			cmd, out := begin(t, l, 3, "wait")
 			pids := processes(t, out, 3)
-			time.Sleep(time.Duration(i*i) * 3 * time.Millisecond)
+			time.Sleep(time.Duration(i*i) * time.Millisecond)
 			require.NoError(t, syscall.Kill(pids[i%3], syscall.SIGKILL))
 			require.Error(t, end(t, cmd, out), out)
 			gone(t, pids)
@@ -181,9 +184,11 @@ func TestAKilledRankEndsAll(t *testing.T) {
 
 func TestARankThatStopsIsNamedAndEndsAll(t *testing.T) {
 	each(t, func(t *testing.T, l mpitest.Launcher) {
-		out, err := launch(t, l, 3, "stop")
-		require.Error(t, err, out)
-		require.Regexp(t, `rank [02] of 3: SumFloat64 waited 2(\.\d+)?s for rank 1: context deadline exceeded`, out)
+		for role, op := range map[string]string{"stop": "SumFloat64", "stop-big": "Exchange"} {
+			out, err := launch(t, l, 3, role)
+			require.Error(t, err, out)
+			require.Regexp(t, `rank [02] of 3: `+op+` waited [12](\.\d+)?s for rank 1: context deadline exceeded`, out)
+		}
 	})
 }
 
@@ -203,9 +208,27 @@ func TestARankThatLeavesEndsAll(t *testing.T) {
 	})
 }
 
+// Some launchers end the others, some leave them to wait.
+func TestARankThatDoesNotStartEndsAll(t *testing.T) {
+	each(t, func(t *testing.T, l mpitest.Launcher) {
+		out, err := launch(t, l, 3, early)
+		require.Error(t, err, out)
+		require.Zero(t, done(out), out)
+	})
+}
+
+func TestMPIOperationsAllocateNothing(t *testing.T) {
+	each(t, func(t *testing.T, l mpitest.Launcher) {
+		out, err := launch(t, l, 2, "allocate")
+		require.NoError(t, err, out)
+	})
+}
+
 func TestLengthsThatDifferAreTold(t *testing.T) {
 	each(t, func(t *testing.T, l mpitest.Launcher) {
-		out, _ := launch(t, l, 2, "lengths") // the group is of no use any more; the launcher may say so
+		out, err := launch(t, l, 2, "lengths")
+		require.Error(t, err, out)
+		require.Contains(t, out, "Close: MPI cannot be finalised after a failure; Abort ends all ranks")
 		require.Regexp(t, `expecting 4 bytes: rank 0 of 2: Exchange waited .* for rank 1: the message from or to rank 1, of 4 bytes here: .*(?i:truncate)`, out)
 		require.Contains(t, out, "rank 1 sends 5 bytes to rank 0, which expects 6")
 	})
@@ -215,7 +238,8 @@ func TestARankInAnotherOperationIsNamed(t *testing.T) {
 	each(t, func(t *testing.T, l mpitest.Launcher) {
 		out, err := launch(t, l, 3, "elsewhere")
 		require.Error(t, err, out)
-		require.Regexp(t, `rank [02] of 3: SumFloat64 waited 4(\.\d+)?s for rank 1: context deadline exceeded \(rank 1 waits in Broadcast\)`, out)
+		require.Regexp(t, `rank [02] of 3: SumFloat64 waited [34](\.\d+)?s for rank 1: context deadline exceeded \(rank 1 waits in Broadcast\)|`+
+			`rank 1 of 3: Broadcast waited [34](\.\d+)?s for ranks 0, 2: context deadline exceeded \(rank 0 waits in SumFloat64, rank 2 waits in SumFloat64\)`, out)
 	})
 }
 
@@ -224,6 +248,7 @@ func TestTheLibraryOfAnotherLauncherIsRefused(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
+	t.Setenv(LibVariable, "")
 	tried := false
 	for _, l := range all {
 		for _, other := range all {
@@ -259,6 +284,30 @@ func TestWhatIsNoLibraryIsOneLine(t *testing.T) {
 			require.Contains(t, out, says)
 			require.Regexp(t, `(?m)^rank failed: mpi: no library of (MPICH|Open MPI)'s mpiexec: [^\n]*; name one by PLEXAURA_MPI_LIB$`, out)
 		}
+	})
+}
+
+func TestTheVariableNamesTheLibrary(t *testing.T) {
+	each(t, func(t *testing.T, l mpitest.Launcher) {
+		t.Setenv(LibVariable, "/none/libmpi.so.12")
+		out, err := launch(t, l, 2, "conform")
+		require.Error(t, err)
+		require.Contains(t, out, "none of /none/libmpi.so.12 is there")
+	})
+}
+
+// A library that is asked for is loaded, launcher or not.
+func TestALibraryWithoutALauncherIsAGroupOfOne(t *testing.T) {
+	each(t, func(t *testing.T, l mpitest.Launcher) {
+		lib, err := l.Lib()
+		if err != nil {
+			t.Skip("no library beside the launcher: ", err)
+		}
+		self, err := os.Executable()
+		require.NoError(t, err)
+		out, err := exec.Command(self, "-as", "conform", "-lib", lib).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		require.Contains(t, string(out), "done: rank 0 of 1, ")
 	})
 }
 

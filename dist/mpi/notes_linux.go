@@ -28,11 +28,11 @@ type note struct{ count, op uint64 }
 // noteBytes is the size of a note.
 const noteBytes = 16
 
-// operations are the kinds of a note.
-var operations = []string{"none", "Exchange", "Gather", "Broadcast", "Barrier", "SumFloat32", "SumFloat64", "Dup"}
+// operationNames are the kinds of a note.
+var operationNames = []string{"none", "Exchange", "Gather", "Broadcast", "Barrier", "SumFloat32", "SumFloat64", "Dup"}
 
 func kind(op string) uint64 {
-	for i, name := range operations {
+	for i, name := range operationNames {
 		if name == op {
 			return uint64(i)
 		}
@@ -126,10 +126,10 @@ func (g *group) elsewhere(missing []int) string {
 			break
 		}
 		at := g.notes.heard[r]
-		if at.op == 0 || at.op >= uint64(len(operations)) || at == (note{g.count, kind(g.op)}) || at.count < g.count {
+		if at.op == 0 || at.op >= uint64(len(operationNames)) || at == (note{g.count, kind(g.op)}) || at.count < g.count {
 			continue
 		}
-		all = append(all, fmt.Sprintf("%s waits in %s", dist.Ranks([]int{r}), operations[at.op]))
+		all = append(all, fmt.Sprintf("%s waits in %s", dist.Ranks([]int{r}), operationNames[at.op]))
 	}
 	return strings.Join(all, ", ")
 }

@@ -3,11 +3,13 @@
 package mpi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -45,15 +47,24 @@ var roles = map[string]struct {
 	"funneled":  {Options{funneled: true}, conform},
 	"measure":   {f: measure},
 	"wait":      {f: waitForever},
-	"stop":      {f: stop},
+	"stop":      {f: stopThen(sumOnce)},
+	"stop-big":  {f: stopThen(exchangeMuch)},
 	"abort":     {f: abort},
 	"leave":     {f: leave},
 	"nil":       {f: recoverFromNil},
 	"lengths":   {f: lengths},
+	early:       {options: Options{Timeout: 2 * time.Second}, f: conform},
+	"allocate":  {f: allocate},
 	"elsewhere": {f: inAnotherOperation},
 }
 
+// early ends rank 1 before it starts MPI, with success.
+const early = "early"
+
 func beRank() error {
+	if *as == early && cmp.Or(os.Getenv("PMI_RANK"), os.Getenv("OMPI_COMM_WORLD_RANK")) == "1" {
+		return nil
+	}
 	role, ok := roles[*as]
 	if !ok {
 		return fmt.Errorf("no role %q", *as)
@@ -98,20 +109,32 @@ func waitForever(g dist.Group) error {
 	}
 }
 
-// stop stops rank 1, like a machine that hangs. The others sum.
-func stop(g dist.Group) error {
-	if err := g.Barrier(within(20 * time.Second)); err != nil {
-		return err
+// stopThen stops rank 1, like a machine that hangs, and lets the others call an operation.
+func stopThen(operation func(context.Context, dist.Group) error) func(dist.Group) error {
+	return func(g dist.Group) error {
+		if err := g.Barrier(within(20 * time.Second)); err != nil {
+			return err
+		}
+		if g.Rank() == 1 {
+			return syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		}
+		err := operation(within(2*time.Second), g)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("not a timeout: %w", err)
+		}
+		g.Abort(err)
+		return nil
 	}
-	if g.Rank() == 1 {
-		return syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+}
+
+func sumOnce(ctx context.Context, g dist.Group) error { return g.SumFloat64(ctx, []float64{1}) }
+
+func exchangeMuch(ctx context.Context, g dist.Group) error {
+	send, recv := make([][]byte, g.Size()), make([][]byte, g.Size())
+	for i := range send {
+		send[i], recv[i] = make([]byte, 8<<20), make([]byte, 8<<20)
 	}
-	err := g.SumFloat64(within(2*time.Second), []float64{1})
-	if !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("not a timeout: %w", err)
-	}
-	g.Abort(err)
-	return nil
+	return g.Exchange(ctx, send, recv)
 }
 
 func abort(g dist.Group) error {
@@ -179,4 +202,35 @@ func inAnotherOperation(g dist.Group) error {
 	return nil
 }
 
-func measure(dist.Group) error { return nil }
+// allocate fails if operations allocate once they have run.
+func allocate(g dist.Group) error {
+	ctx, n := context.Background(), g.Size()
+	send, recv := make([][]byte, n), make([][]byte, n)
+	for i := range n {
+		send[i], recv[i] = make([]byte, 100), make([]byte, 100)
+	}
+	v := make([]float32, 5000)
+	r, err := dist.NewReducer[float32](g, dist.ReducerConfig{Length: len(v)})
+	if err != nil {
+		return err
+	}
+	all := func() error {
+		return cmp.Or(g.Barrier(ctx), g.Exchange(ctx, send, recv), g.Gather(ctx, send[0], recv), g.Broadcast(ctx, send[0], 0),
+			g.SumFloat32(ctx, v), r.Add(v), r.Finish(ctx, v))
+	}
+	const times, few = 300, 30
+	var before, after runtime.MemStats
+	for i := range 2 * times {
+		if i == times {
+			runtime.ReadMemStats(&before)
+		}
+		if err := all(); err != nil {
+			return err
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if made := after.Mallocs - before.Mallocs; made > few {
+		return fmt.Errorf("%d allocations in %d rounds", made, times)
+	}
+	return nil
+}

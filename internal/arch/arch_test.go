@@ -55,7 +55,7 @@ var may = map[string][]string{
 	"data/cifar":                {"data", "data/picture", "shape", "internal/regular"},
 	"data/picture":              {"data", "shape", "internal/regular"},
 	"data/imagefolder":          {"data", "data/picture", "shape"},
-	"dist":                      {"internal/isnil", "internal/simd", "internal/simd/vec"},
+	"dist":                      {"shape", "internal/isnil", "internal/simd", "internal/simd/vec"},
 	"dist/disttest":             {"dist", "internal/isnil"},
 	"dist/local":                {"dist", "internal/rescue"},
 	"dist/mpi":                  {"dist"},
