@@ -81,6 +81,7 @@ var may = map[string][]string{
 	"internal/atomicfile":       {"internal/regular"},
 	"internal/mutate":           {},
 	"internal/inspectpage":      {"inspect", "viz", "data", "shape"},
+	"internal/distcost":         {},
 	"internal/elementary":       {},
 	"internal/isnil":            {},
 	"internal/lock":             {},
