@@ -66,6 +66,9 @@ type Config struct {
 	// Seed, Batch, Train, Augment and Mix must be the same as in that run.
 	Resume *Checkpoint
 
+	// Parallel cuts batches into shards, which several processes can share.
+	Parallel
+
 	// Folder is the folder for the files of the run, [CheckpointFile], [MetricsFile] and
 	// [SettingsFile]. It is created if it is missing. If Folder is empty, nothing is saved. See
 	// [LockFolder] for which folders are accepted, and for the lock that excludes other runs.
@@ -173,6 +176,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Batch == 0 {
 		c.Batch = defaultBatch
+	}
+	if c.parallel() && c.Gradients != nil {
+		return c, errors.New("Gradients compute whole batches, not shards; leave Shards, Group or Gradients out")
 	}
 	return c, checkPatterns(c.Partial)
 }

@@ -89,7 +89,7 @@ func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine, opts []vm.Opti
 
 // network builds the graphs of a model that run with the values of w.
 func network(model nn.Layer, w *Checkpoint, loss Loss) (*Network, error) {
-	net, err := build(model, w.Info, w.Info.Target, loss, nil, false)
+	net, err := build(model, w.Info, loss, nil, how{mixed: w.Info.Target})
 	if err == nil && w.Averaged {
 		net.average(append(w.Store.Names(), w.Training...))
 	}
@@ -323,7 +323,11 @@ func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss, fu
 	if err != nil {
 		return e, err
 	}
-	if r.observed, err = observedOf(further, program.Outputs()[1], p.Info(), ds.Len(), defaultBatch, 0); err != nil {
+	output := program.Outputs()[1]
+	if r.sums, err = metrics.NewSet(dataOf(output, p.Info(), ds.Len(), 0), further...); err != nil {
+		return e, err
+	}
+	if r.part, err = metrics.NewSet(dataOf(output, p.Info(), defaultBatch, 0), further...); err != nil {
 		return e, err
 	}
 	if r.labelled {

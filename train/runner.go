@@ -22,6 +22,7 @@ type runner struct {
 	classes   metrics.Classes
 	labelled  bool
 	confusion [][]int // counted if not nil
+	given     results // passed to feeds, if there are no gradients
 	observed
 }
 
@@ -90,6 +91,7 @@ func (r *runner) compare(m *Metrics, output *tensor.Dense, labels []int32) {
 }
 
 func (r *runner) results(ctx context.Context, b data.Batch) (res results, err error) {
+	res = r.given
 	if r.gradients != nil {
 		if res, err = r.gradients.run(ctx, b); err != nil || r.machine == nil {
 			return res, err
