@@ -27,8 +27,8 @@ type RateCurve struct {
 	Losses []float64 // of their batches, before the step
 	Smooth []float64 // exponential moving averages of Losses, without their bias towards 0
 
-	// Suggested is the rate at which Smooth falls fastest over the logarithm of the rate, before it
-	// is least; a good first choice for the largest rate of a schedule. 0 if it falls nowhere.
+	// Suggested is the rate at which Smooth has fallen half way, from its median to its least value;
+	// a good first choice for the largest rate of a schedule. 0 if it falls nowhere.
 	Suggested float64
 	// Diverged reports that the search ended early, because the loss rose to four times its least
 	// value or was not finite.
@@ -86,7 +86,7 @@ func findRate(ctx context.Context, c Config, s RateSearch) (*RateCurve, error) {
 	if err != nil {
 		return nil, err
 	}
-	curve.Suggested = curve.steepest()
+	curve.Suggested = curve.halfway()
 	return curve, nil
 }
 
@@ -166,18 +166,22 @@ func (w sweep) Factor(steps *graph.Node) *graph.Node {
 	return ops.MulScalar(ops.Exp(ops.MulScalar(steps, grow)), w.From/w.base)
 }
 
-// steepest returns the rate at which the average loss falls fastest over the logarithm of the rate,
-// on its way to the least: later it falls from a peak.
-func (c *RateCurve) steepest() (rate float64) {
+// halfway returns the rate from which on the average loss is less than half way from its median to its
+// least value, up to that. Where it falls fastest depends on noise.
+func (c *RateCurve) halfway() (rate float64) {
 	if len(c.Smooth) == 0 {
 		return 0
 	}
-	slope, end := 0., slices.Index(c.Smooth, slices.Min(c.Smooth))
-	for i := 1; i <= end && i+1 < len(c.Smooth); i++ {
-		width := math.Log(c.Rates[i+1] / c.Rates[i-1])
-		if s := (c.Smooth[i+1] - c.Smooth[i-1]) / width; width > 0 && s < slope {
-			slope, rate = s, c.Rates[i]
-		}
+	least := slices.Min(c.Smooth)
+	at := slices.Index(c.Smooth, least)
+	if at < 0 { // not a number
+		return 0
+	}
+	fall := c.Smooth[:at+1]
+	sorted := slices.Sorted(slices.Values(fall))
+	half := (sorted[len(sorted)/2] + least) / 2
+	for i := len(fall) - 1; i >= 0 && fall[i] < half; i-- {
+		rate = c.Rates[i]
 	}
 	return rate
 }

@@ -55,7 +55,7 @@ func (r *trainRun) findRate(ctx context.Context) error {
 	if curve.Suggested == 0 {
 		return errors.New("the loss fell at no rate; none can be suggested")
 	}
-	return r.printf("the loss fell fastest at a rate of %.2g; try: -lr %.2[1]g\n", curve.Suggested)
+	return r.printf("the loss had fallen half way at a rate of %.2g; try: -lr %.2[1]g\n", curve.Suggested)
 }
 
 // below returns the values with gaps where they are beyond most: where the loss explodes, nothing else
@@ -76,7 +76,7 @@ func curvePlot(s settings, c *train.RateCurve) viz.Plot {
 	}}
 	for i, rate := range c.Rates {
 		if rate == c.Suggested {
-			panel.Series = append(panel.Series, viz.Series{Name: "falls fastest", X: []float64{rate}, Y: []float64{c.Smooth[i]}, Points: true})
+			panel.Series = append(panel.Series, viz.Series{Name: "half way", X: []float64{rate}, Y: []float64{c.Smooth[i]}, Points: true})
 		}
 	}
 	return viz.Plot{Title: s.Model + " on " + s.Data + ": range test of learning rates", Panels: []viz.Panel{panel}, Width: 900}

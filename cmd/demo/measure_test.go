@@ -110,7 +110,7 @@ func TestTheSearchForARateLeavesTheRunAsItWas(t *testing.T) {
 	before := weights(t, folder)
 	status, out, errs := demo(context.Background(), brief(folder, "-limit", "2000", "-find-lr")...)
 	require.Zero(t, status, errs)
-	require.Regexp(t, `\d+ steps with rates from 1e-06 \D+[\d.]+, drawn in \S+run-find-lr\.png\nthe loss fell fastest at a rate of [\d.]+; try: -lr [\d.]+\n`, out)
+	require.Regexp(t, `\d+ steps with rates from 1e-06 \D+[\d.]+, drawn in \S+run-find-lr\.png\nthe loss had fallen half way at a rate of [\d.]+; try: -lr [\d.]+\n`, out)
 	require.Equal(t, before, weights(t, folder))
 	b, err := os.ReadFile(folder + "-find-lr.png")
 	require.NoError(t, err)
