@@ -13,6 +13,6 @@
 // bits. A [Reducer] adds in a fixed tree over a number of shards that the caller chooses; the same
 // shards give the same bits on any number of ranks that divides theirs.
 //
-// Knows internal/simd and its package vec, which add vectors. Never imports anything else of ours: a
+// Knows shape, which rounds to bfloat16, and internal/simd, whose package vec adds vectors. Never imports anything else of ours: a
 // group carries bytes and numbers, and knows no tensor, graph or model.
 package dist

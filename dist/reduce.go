@@ -8,6 +8,7 @@ import (
 	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/internal/simd"
 	"github.com/plexaura/plexaura/internal/simd/vec"
+	"github.com/plexaura/plexaura/shape"
 )
 
 // A ReducerConfig says what a [Reducer] sums.
@@ -81,8 +82,8 @@ type Reducer[T Float] struct {
 	got     []T   // partial sums of the other ranks, for this rank's piece
 	leaves  [][]T // got and this rank's own, from left to right
 	pending [][]T // stack of sumPiece
-	rounded []uint16
-	gotBits []uint16
+	rounded []shape.Brain
+	gotBits []shape.Brain
 
 	send, recv, sums [][]byte // of the two operations
 }
@@ -179,8 +180,8 @@ func (r *Reducer[T]) planExchange(total int) {
 	others := (total - own) * mine
 	r.got = make([]T, others)
 	if r.cfg.Wire == BFloat16 {
-		r.rounded = make([]uint16, max(own*r.cfg.Length, r.cfg.Length))
-		r.gotBits = make([]uint16, others)
+		r.rounded = make([]shape.Brain, max(own*r.cfg.Length, r.cfg.Length))
+		r.gotBits = make([]shape.Brain, others)
 	} else if own > 1 {
 		r.packed = make([]T, own*r.cfg.Length)
 	}
@@ -342,7 +343,7 @@ func (r *Reducer[T]) exchange(ctx context.Context) error {
 		for i, part := range r.stack[:own] {
 			at := own*lo + i*(hi-lo)
 			if r.cfg.Wire == BFloat16 {
-				toBFloat16(r.rounded[at:at+hi-lo], any(part[lo:hi]).([]float32))
+				narrow(r.rounded[at:at+hi-lo], any(part[lo:hi]).([]float32))
 			} else if own > 1 {
 				copy(r.packed[at:at+hi-lo], part[lo:hi])
 			}
@@ -352,7 +353,7 @@ func (r *Reducer[T]) exchange(ctx context.Context) error {
 		return err
 	}
 	if r.cfg.Wire == BFloat16 {
-		fromBFloat16(any(r.got).([]float32), r.gotBits)
+		widen(any(r.got).([]float32), r.gotBits)
 	}
 	return nil
 }
@@ -387,7 +388,7 @@ func (r *Reducer[T]) gatherRounded(ctx context.Context, dst []T) error {
 	me, sum := r.group.Rank(), any(dst).([]float32)
 	lo, hi := r.piece[me], r.piece[me+1]
 	rounded := r.rounded[:r.cfg.Length]
-	toBFloat16(rounded[lo:hi], sum[lo:hi])
+	narrow(rounded[lo:hi], sum[lo:hi])
 	if r.group.Size() > 1 {
 		for p := range r.sums {
 			r.sums[p] = Bytes(rounded[r.piece[p]:r.piece[p+1]])
@@ -396,7 +397,7 @@ func (r *Reducer[T]) gatherRounded(ctx context.Context, dst []T) error {
 			return err
 		}
 	}
-	fromBFloat16(sum, rounded)
+	widen(sum, rounded)
 	return nil
 }
 

@@ -45,7 +45,8 @@ const (
 // losses: the range test of Smith, Cyclical Learning Rates for Training Neural Networks, 2017. It
 // uses Model, Train, Engine, Loss, Gradients, Batch, Seed, Augment, Mix, Workers, Store and Partial
 // of c; Store is not changed. The Optimizer is a rule of package optim or a Recipe, whose schedule is
-// left out; rates are those of parameters that are in no group.
+// left out; rates are those of parameters that are in no group. If c has a Group, rank 0 has the curve,
+// the others an empty one.
 func FindRate(ctx context.Context, c Config, s RateSearch) (*RateCurve, error) {
 	if ctx == nil {
 		return nil, prefixed(errNoContext)

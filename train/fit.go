@@ -40,15 +40,14 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 	if c.Parallel, err = c.Parallel.withDefaults(); err != nil {
 		return nil, prefixed(err)
 	}
-	followed := len(c.Callbacks) > 0
-	r := &run{Config: c.ofRank(), status: statuses(c.Group.Size()), followed: followed}
-	for _, stage := range []func(context.Context) error{r.check, r.gather, r.prepare, r.agree} {
+	r := &run{Config: c.ofRank(), status: statuses(c.Group.Size())}
+	for _, stage := range []func(context.Context) error{r.check, r.gather, r.prepare, r.share, r.agree} {
 		if err = r.together(ctx, stage(ctx)); err != nil {
 			break
 		}
 	}
 	if err != nil {
-		return nil, prefixed(errors.Join(err, r.callbacks.end(nil, err), r.close()))
+		return nil, prefixed(r.shared(errors.Join(err, r.callbacks.end(nil, err), r.close())))
 	}
 	err = errors.Join(r.train(ctx), r.refresh())
 	r.state.refresh = nil
@@ -56,7 +55,7 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 		Epochs: r.state.Progress.Epochs, Checkpoint: r.state,
 		Saved: r.folder.current && !r.unsaved, Earlier: r.folder.earlier,
 	}
-	return result, prefixed(errors.Join(err, r.callbacks.end(result, err), r.close()))
+	return result, prefixed(r.shared(errors.Join(err, r.callbacks.end(result, err), r.close())))
 }
 
 var errNoContext = errors.New("the context is nil; use context.Background() for one that never ends")
@@ -83,25 +82,23 @@ type run struct {
 	programs   programs
 	before     *before // a state from which steps can be repeated; may be nil
 	unsaved    bool    // steps were made since the last save
-
-	callbacks           callbacks
-	followed            bool         // rank 0 has callbacks, which may change the store
-	training, validated *metrics.Set // of the epoch so far, and of validation; nil without metrics
+	callbacks  callbacks
+	sums       *metrics.Set      // of the training metrics of the epoch so far; may be nil
+	writes     map[string]uint64 // how often values had been written before callbacks changed some
 
 	team     *shards.Team // nil if batches are not computed in shards
 	parallel *parallel    // likewise
 	status   [][]byte     // of each rank
 	told     bool         // the ranks know that the run ends with an error
+	apart    bool         // the ranks are no longer at the same place
 }
 
 // check checks the Config.
 func (r *run) check(context.Context) error {
 	c, err := r.Config.withDefaults()
-	if err != nil {
-		return err
+	if err == nil {
+		r.Config = c
 	}
-	r.Config = c
-	r.callbacks, err = callbacksOf(c)
 	return err
 }
 
@@ -119,6 +116,10 @@ func (r *run) gather(ctx context.Context) (err error) {
 // prepare makes everything that the first step needs.
 func (r *run) prepare(context.Context) error {
 	c := r.Config
+	var err error
+	if r.callbacks, err = callbacksOf(c); err != nil {
+		return err
+	}
 	if err := r.load(); err != nil {
 		return err
 	}
@@ -143,10 +144,11 @@ func (r *run) prepare(context.Context) error {
 	if err := r.attach(p); err != nil {
 		return err
 	}
-	if err := errors.Join(r.observeAll(), r.restore()); err != nil {
+	if err := r.restore(); err != nil {
 		return err
 	}
 	r.state.refresh = r.refresh
+	r.writes = r.written()
 	return r.callbacks.start(r.begun())
 }
 
@@ -274,9 +276,9 @@ type programs struct {
 func (r *run) compile(net *Network) (p programs, err error) {
 	p.Network = net
 	training := net.Training.Nodes()
-	if net.halves != nil {
-		training = net.halves.update
-		if p.gradient, err = vm.Compile(r.Engine, net.halves.gradient); err != nil {
+	if net.Shard != nil {
+		training = net.updating
+		if p.gradient, err = vm.Compile(r.Engine, net.Shard); err != nil {
 			return p, err
 		}
 	}
@@ -315,10 +317,19 @@ func (r *run) attach(p programs) (err error) {
 			return err
 		}
 		r.step = r.parallel.local[0]
-	} else if r.step, err = p.newRunner(p.training, r.state.Store, r.batches.Info()); err != nil {
-		return err
+	} else {
+		if r.step, err = p.newRunner(p.training, r.state.Store, r.batches.Info()); err != nil {
+			return err
+		}
+		if r.step.observed, err = r.observedInTraining(p); err != nil {
+			return err
+		}
+		r.step.sums = r.sums
 	}
 	if r.eval, err = p.newRunner(p.evaluation, r.state.Store, r.state.Info); err != nil {
+		return err
+	}
+	if r.eval.observed, err = r.observedInValidation(p); err != nil {
 		return err
 	}
 	if err := errors.Join(r.step.machine.Observe(r.Observe), r.eval.machine.Observe(vm.Observer{Labels: r.Observe.Labels})); err != nil {
@@ -340,22 +351,6 @@ func (r *run) describe(p programs) (err error) {
 	return err
 }
 
-// begun completes the argument of Start.
-func (r *run) begun() Start {
-	s := &r.start
-	s.Validated, s.Labelled, s.Metrics = r.validation != nil, r.eval.labelled, r.training.Metrics()
-	if s.Validated {
-		s.Metrics = r.validated.Metrics()
-	}
-	if r.folder.lock != nil {
-		s.Folder = r.folder.lock.path
-	}
-	if r.Resume != nil {
-		s.Resumed = r.Resume.file
-	}
-	return *s
-}
-
 // trainingMemory returns the memory for training with batches of the given size.
 func (r *run) trainingMemory(p programs, size int) (vm.Memory, error) {
 	m, err := p.training.Memory(size)
@@ -371,6 +366,22 @@ func (r *run) trainingMemory(p programs, size int) (vm.Memory, error) {
 	m.Unshared += (hi-lo)*shard.Unshared + r.team.Bytes()
 	m.Packed, m.Once, m.Consts = m.Packed+shard.Packed, m.Once+shard.Once, m.Consts+shard.Consts
 	return m, nil
+}
+
+// begun completes the argument of Start.
+func (r *run) begun() Start {
+	s := &r.start
+	s.Validated, s.Labelled, s.Metrics = r.validation != nil, r.eval.labelled, r.sums.Metrics()
+	if s.Validated {
+		s.Metrics = r.eval.sums.Metrics()
+	}
+	if r.folder.lock != nil {
+		s.Folder = r.folder.lock.path
+	}
+	if r.Resume != nil {
+		s.Resumed = r.Resume.file
+	}
+	return *s
 }
 
 // startGradients calls Config.Gradients, if it is set.
@@ -503,7 +514,7 @@ func (r *run) epoch(ctx context.Context) error {
 		return fmt.Errorf("after epoch %d of %d: %w", number, r.Epochs, r.diagnose(ctx, nil, err))
 	}
 	var err error
-	if p.SoFar.Values, err = r.training.Values(); err != nil {
+	if p.SoFar.Values, err = r.sums.Values(); err != nil {
 		return fmt.Errorf("after epoch %d of %d: %w", number, r.Epochs, err)
 	}
 	e := Epoch{Number: number, Train: p.SoFar, Rate: p.Rate, Seconds: p.Seconds, Waited: p.Waited, Timed: p.Timed}
@@ -567,11 +578,15 @@ func (r *run) finish(ctx context.Context, e Epoch) error {
 	p := &r.state.Progress
 	p.Epochs = append(p.Epochs, e)
 	p.Batch, p.SoFar, p.Seconds, p.Waited, p.Timed = 0, Metrics{}, 0, 0, 0
-	r.training.Reset()
+	r.sums.Reset()
 	r.unsaved = true
-	ended, err := r.follow(ctx, e)
-	if err != nil {
+	r.writes = r.written()
+	ended := r.callbacks.each(func(c Callback) error { return c.Epoch(e) })
+	if err := r.share(ctx); err != nil {
 		return err
+	}
+	if len(r.Callbacks) > 0 {
+		r.before = nil // steps from before cannot be repeated if a callback has changed the store
 	}
 	if err := r.save(); err != nil {
 		return err
@@ -587,7 +602,7 @@ func (r *run) refresh() (err error) {
 	p := &r.state.Progress
 	p.Sums = nil
 	if p.Batch > 0 {
-		if p.Sums, err = r.training.AppendBinary(nil); err != nil {
+		if p.Sums, err = r.sums.AppendBinary(nil); err != nil {
 			return err
 		}
 	}

@@ -323,11 +323,7 @@ func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss, fu
 	if err != nil {
 		return e, err
 	}
-	output := program.Outputs()[1]
-	if r.sums, err = metrics.NewSet(dataOf(output, p.Info(), ds.Len(), 0), further...); err != nil {
-		return e, err
-	}
-	if r.part, err = metrics.NewSet(dataOf(output, p.Info(), defaultBatch, 0), further...); err != nil {
+	if r.observed, err = observedOf(further, program.Outputs()[1], p.Info(), ds.Len(), defaultBatch, 0); err != nil {
 		return e, err
 	}
 	if r.labelled {

@@ -34,7 +34,7 @@ func (r *trainRun) findRate(ctx context.Context) error {
 	if errors.Is(err, context.Canceled) {
 		return errInterrupted
 	}
-	if err != nil {
+	if err != nil || r.sharding.rank() > 0 {
 		return err
 	}
 	img, err := curvePlot(r.settings, curve).Render()

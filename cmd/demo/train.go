@@ -46,25 +46,50 @@ type settings struct {
 	Metrics  string `json:"metrics,omitempty"`
 	Best     string `json:"best,omitempty"`
 	Patience int    `json:"patience,omitempty"` // epochs; 0 is without end
+	// Shards is the number of parts of a batch; 0 in runs that compute it whole.
+	Shards int  `json:"shards,omitempty"`
+	Local  bool `json:"local_batchnorm,omitempty"`
 }
 
-func trainCommand(ctx context.Context, c *call) error {
+func trainCommand(ctx context.Context, c *call) (err error) {
 	r := trainRun{call: c}
 	resume := r.declare()
 	if err := c.parse(false); err != nil {
-		return err
+		return alike(err)
+	}
+	if r.followed, err = c.follow(r.followed); err != nil {
+		return alike(err)
+	}
+	if *resume && r.followed != "" {
+		return alike(usagef("-resume: the run has its settings; leave -recipe out"))
 	}
 	if err := cmp.Or(r.recording.check(), r.checkPage(), r.measuring.check(), r.checkSearch(*resume)); err != nil {
+		return alike(err)
+	}
+	if err := r.sharding.begin(); err != nil {
 		return err
 	}
+	defer func() { err = r.sharding.end(err) }()
+	if r.sharding.rank() > 0 {
+		c.stdout.mute()
+		r.ui, r.recording = "", recording{}
+	}
+	r.settings.shareAmong(r.sharding.group.Size())
+	if err := r.printf("%s", r.followed); err != nil {
+		return err
+	}
+	return r.run(ctx, *resume)
+}
+
+// run takes the data and the folder, and trains.
+func (r *trainRun) run(ctx context.Context, resume bool) (err error) {
 	if r.folder == "" {
 		r.folder = filepath.Join("runs", r.settings.Model)
 	}
-	if err := r.take(ctx, *resume); err != nil {
+	if err := r.take(ctx, resume); err != nil {
 		return err
 	}
 	defer r.lock.Close()
-	var err error
 	if r.window, err = r.openWindow(r.ui, r.stay); err != nil {
 		return err
 	}
@@ -76,7 +101,7 @@ func trainCommand(ctx context.Context, c *call) error {
 		return err
 	}
 	r.data = ds
-	if err := ds.tell(c.stdout); err != nil {
+	if err := ds.tell(r.call.stdout); err != nil {
 		return err
 	}
 	r.data.limit(r.settings.Limit, r.settings.Test)
@@ -89,6 +114,7 @@ func trainCommand(ctx context.Context, c *call) error {
 // declare declares the flags.
 func (r *trainRun) declare() (resume *bool) {
 	c, s := r.call, &r.settings
+	c.StringVar(&r.followed, "recipe", "", recipeUsage())
 	c.StringVar(&s.Model, "model", "lenet", "one of "+list(models()))
 	c.StringVar(&s.Data, "data", "mnist", dataUsage)
 	c.IntVar(&s.Epochs, "epochs", 8, "passes over the training images, in total")
@@ -108,6 +134,7 @@ func (r *trainRun) declare() (resume *bool) {
 	r.measuring.declare(c, s)
 	c.BoolVar(&r.search, "find-lr", false, findUsage)
 	r.recording.declare(c)
+	r.sharding.declare(c, &s.Shards, &s.Local)
 	c.StringVar(&r.folder, "out", "", "run `folder` (default runs/MODEL)")
 	c.StringVar(&r.ui, "ui", "", uiUsage+", on which the run can be watched and stopped; empty means no page")
 	c.BoolVar(&r.stay, "stay", true, "with -ui, keep serving the page after training, until Ctrl-C, to draw digits")
@@ -120,8 +147,7 @@ func (r *trainRun) take(ctx context.Context, resume bool) (err error) {
 		if err := r.choose(); err != nil {
 			return err
 		}
-		r.lock, err = train.LockFolder(r.folder)
-		return err
+		return r.lockFolder()
 	}
 	file := filepath.Join(r.folder, train.CheckpointFile)
 	if _, err := os.Stat(file); err != nil { // nor is the folder made then
@@ -132,7 +158,7 @@ func (r *trainRun) take(ctx context.Context, resume bool) (err error) {
 			return fmt.Errorf("-resume: %w", err)
 		}
 	}
-	if r.lock, err = train.LockFolder(r.folder); err != nil {
+	if err := r.lockFolder(); err != nil {
 		return err
 	}
 	r.from, err = await(ctx, func() (*train.Checkpoint, error) { return train.LoadCheckpoint(file) })
@@ -145,6 +171,15 @@ func (r *trainRun) take(ctx context.Context, resume bool) (err error) {
 	if err != nil {
 		r.lock.Close()
 	}
+	return err
+}
+
+// lockFolder locks the folder of the run, on the rank that writes there.
+func (r *trainRun) lockFolder() (err error) {
+	if r.sharding.rank() > 0 {
+		return nil
+	}
+	r.lock, err = train.LockFolder(r.folder)
 	return err
 }
 
@@ -196,6 +231,13 @@ func (s settings) check() error {
 	return nil
 }
 
+// shareAmong sets the number of shards where it is not given.
+func (s *settings) shareAmong(ranks int) {
+	if s.Shards == 0 && ranks > 1 {
+		s.Shards = ranks
+	}
+}
+
 // takeUp takes up the settings of the checkpoint. Flags may change the number of epochs, the
 // engine and the VM; others that differ are an error, since the run would be another.
 func (r *trainRun) takeUp() error {
@@ -221,7 +263,7 @@ func (r *trainRun) takeUp() error {
 			r.settings.VM = given.VM
 		case "patience":
 			r.settings.Patience = given.Patience
-		case "metrics", "best", "model", "data", "batch", "lr", "schedule", "step", "gamma", "decay", "seed", "limit", "test-limit", "augment":
+		case "metrics", "best", "model", "data", "batch", "lr", "schedule", "step", "gamma", "decay", "seed", "limit", "test-limit", "augment", "shards", "local-batchnorm":
 			if given.value(f.Name) != old.value(f.Name) && conflict == nil {
 				conflict = usagef("-resume: the run in %s has -%s %v, not %v; leave the flag out, or begin a new run", r.folder, f.Name, old.value(f.Name), given.value(f.Name))
 			}
@@ -249,7 +291,7 @@ func (s settings) value(flag string) any {
 	return map[string]any{
 		"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "schedule": s.Schedule, "step": s.Step, "gamma": s.Gamma, "decay": s.Decay,
 		"seed": s.Seed, "limit": s.Limit, "test-limit": s.Test, "augment": cmp.Or(s.Augment, "none"), "epochs": s.Epochs,
-		"metrics": s.Metrics, "best": s.Best, "patience": s.Patience,
+		"metrics": s.Metrics, "best": s.Best, "patience": s.Patience, "shards": s.Shards, "local-batchnorm": s.Local,
 	}[flag]
 }
 
@@ -273,6 +315,8 @@ type trainRun struct {
 	recording recording
 	measuring measuring
 	search    bool // for a learning rate, instead of training
+	sharding  sharding
+	followed  string // the recipe's name, then the line that tells of it
 }
 
 func (r *trainRun) schedule() optim.Schedule {
@@ -301,12 +345,13 @@ func (r *trainRun) train(ctx context.Context) error {
 	}
 	r.window.attach(&config)
 	result, err := train.Fit(ctx, config)
+	r.sharding.ended(err)
 	r.window.finish(result, err)
 	show.end()
 	if recorded := r.recording.end(r.call.stdout); err == nil {
 		err = recorded
 	}
-	if result == nil {
+	if result == nil || r.sharding.rank() > 0 {
 		return err
 	}
 	if result.Earlier != "" {
@@ -348,6 +393,7 @@ func (r *trainRun) config(show *progress) train.Config {
 		Augment: r.recipe.augment(side), Workers: workers,
 		Resume: r.from, Lock: r.lock, Settings: s,
 		OnStep: show.step, OnEpoch: show.epoch,
+		Parallel: r.sharding.config(s.Shards, s.Local),
 	}
 	r.measuring.attach(&c, s)
 	return c

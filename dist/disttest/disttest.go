@@ -61,6 +61,7 @@ var checks = []struct {
 	{"Dup", (*rank).dup},
 	{"Collect and Agree", (*rank).collect},
 	{"Reducer", (*rank).reducer},
+	{"Reducer and the group's own sum", (*rank).integersBoth},
 	{"Reducer of float64", (*rank).reducer64},
 	{"Reducer by bfloat16", (*rank).rounded},
 	{"Reducer by the library", (*rank).library},

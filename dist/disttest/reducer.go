@@ -57,6 +57,34 @@ func sameBits[T dist.Float](have, want []T) error {
 	return nil
 }
 
+// integersBoth compares a Reducer with the group's own sum, bit by bit, on numbers whose sums are exact.
+func (r *rank) integersBoth() error {
+	for round := range r.Rounds {
+		v := make([]float32, r.length())
+		for i := range v {
+			v[i] = float32((i*37+r.Rank()*round)%4001 - 2000)
+		}
+		red, err := dist.NewReducer[float32](r.Group, dist.ReducerConfig{Length: len(v)})
+		if err != nil {
+			return err
+		}
+		sum := make([]float32, len(v))
+		if err := red.Add(v); err != nil {
+			return err
+		}
+		if err := red.Finish(r.ctx, sum); err != nil {
+			return err
+		}
+		if err := r.SumFloat32(r.ctx, v); err != nil {
+			return err
+		}
+		if err := sameBits(sum, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (r *rank) reducer() error   { return reduce[float32](r) }
 func (r *rank) reducer64() error { return reduce[float64](r) }
 
