@@ -391,8 +391,12 @@ func TestTensorBoardShowsTheRun(t *testing.T) {
 		}
 		return nil
 	}
+	first := ""
+	c.OnEpoch = func(train.Epoch) error { first = file(t, folder, train.CheckpointFile); return nil }
 	_, err = train.Fit(context.Background(), c)
 	require.ErrorIs(t, err, errStopped)
+	// As if it had been killed: it goes on from the end of the first epoch, and repeats two steps.
+	require.NoError(t, os.WriteFile(filepath.Join(folder, train.CheckpointFile), []byte(first), 0o600))
 	c.Resume, err = train.LoadCheckpoint(filepath.Join(folder, train.CheckpointFile))
 	require.NoError(t, err)
 	begin()
