@@ -44,7 +44,7 @@ var may = map[string][]string{
 	"train/callbacks":           {"data", "engine", "graph", "interop/tensorboard", "optim", "train", "vm", "internal/atomicfile", "internal/regular", tensor},
 	"train/metrics":             {"shape", "internal/isnil", "internal/rescue", tensor},
 	"train":                     {"train/metrics", "dist", "internal/shards", "graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "data", "interop/safetensors", "internal/isnil", "internal/atomicfile", "internal/lock", "internal/philox", "internal/plain", "internal/regular", tensor},
-	"watch":                     {"autodiff", "data", "data/picture", "engine", "graph", "nn", "ops", "optim", "shape", "train", "vm", "internal/loopback", "internal/plain", "internal/regular", "internal/rescue", tensor},
+	"watch":                     {"autodiff", "data", "data/picture", "engine", "graph", "nn", "ops", "optim", "shape", "train", "train/metrics", "vm", "internal/loopback", "internal/plain", "internal/regular", "internal/rescue", tensor},
 	"serve":                     {"data/picture", "engine", "shape", "train", "vm", "internal/isnil", "internal/loopback", "internal/plain", "internal/rescue", tensor},
 	"data":                      {"shape", "internal/isnil", "internal/philox", "internal/plain", "internal/simd/random", tensor},
 	"data/idx":                  {"shape"},
