@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"math"
+	mathbits "math/bits"
 	"slices"
 
 	"github.com/plexaura/plexaura/graph"
@@ -106,7 +107,7 @@ func mean(c *call) []*value {
 	return result(ops.MulScalar(sum.node, 1/float64(len(c.in))), c.elem(0))
 }
 
-// pow returns powers of the type of the base. Those of integers are computed in float64.
+// pow returns powers of the type of the base. Those of integers wrap around, like their products.
 func pow(c *call) []*value {
 	a, b := c.node(0), c.node(1)
 	if c.version < 7 {
@@ -122,8 +123,45 @@ func pow(c *call) []*value {
 		}
 		return result(ops.Pow(a, b), c.elem(0))
 	}
-	y := ops.Pow(ops.Cast(a, shape.Float64), ops.Cast(b, shape.Float64))
-	return result(ops.Cast(y, t), c.elem(0))
+	if b.Type().IsFloat() {
+		y := ops.Pow(ops.Cast(a, shape.Float64), ops.Cast(b, shape.Float64))
+		return result(ops.Cast(y, t), c.elem(0))
+	}
+	least, bits := -1, 63
+	if known := c.in[1].host; known != nil {
+		v, _ := known.ints()
+		least, bits = 0, 0
+		for _, e := range v {
+			least, bits = int(min(e, int64(least))), max(bits, mathbits.Len64(uint64(max(e, 0))))
+		}
+	}
+	return result(integerPower(a, convert(b, shape.Int64), least < 0, bits), c.elem(0))
+}
+
+// integerPower squares a once for each bit of the exponents e, of type Int64, and multiplies the squares whose bits
+// are set. Only 1 and -1 have powers with a negative exponent that are not 0.
+func integerPower(a, e *graph.Node, negative bool, bits int) *graph.Node {
+	s := broadcast(a.Type().Shape, e.Type().Shape)
+	one, two := ops.Scalar(a, 1), ops.Scalar(e, 2)
+	odd := func(e *graph.Node) *graph.Node {
+		return ops.NotEqual(ops.Sub(e, ops.Mul(ops.Div(e, two), two)), ops.Scalar(e, 0))
+	}
+	y, square, rest := ops.Full(a, s, 1), a, e
+	for bit := range bits {
+		y = ops.Where(odd(rest), ops.Mul(y, square), y)
+		if bit < bits-1 {
+			square, rest = ops.Mul(square, square), ops.Div(rest, two)
+		}
+	}
+	if !negative {
+		return y
+	}
+	inverse := ops.Where(ops.Equal(a, one), one, ops.Scalar(a, 0))
+	if a.Type().DType != shape.Uint8 {
+		minus := ops.Scalar(a, -1)
+		inverse = ops.Where(ops.Equal(a, minus), ops.Where(odd(e), minus, one), inverse)
+	}
+	return ops.Where(ops.Less(e, ops.Scalar(e, 0)), inverse, y)
 }
 
 // broadcast returns the common shape.
@@ -179,12 +217,34 @@ func scan(f func(x *graph.Node, axis int, s ...ops.Scan) *graph.Node) func(*call
 	}
 }
 
-// cumProd computes products of integers in float64.
+// cumProd is ops.CumProd, of integers too, whose products wrap around: each step multiplies by the products of twice
+// as many elements.
 func cumProd(x *graph.Node, axis int, s ...ops.Scan) *graph.Node {
-	if d := x.Type().DType; !d.IsFloat() {
-		return ops.Cast(ops.CumProd(ops.Cast(x, shape.Float64), axis, s...), d)
+	if x.Type().IsFloat() {
+		return ops.CumProd(x, axis, s...)
 	}
-	return ops.CumProd(x, axis, s...)
+	n, ok := x.Type().Dim(axis).Int()
+	if !ok {
+		refuse("extent %v of axis %d must be a number", x.Type().Dim(axis), axis)
+	}
+	moved := func(by int) *graph.Node { // ones, and then x without its end
+		by = min(by, n)
+		ones := ops.Full(x, x.Type().With(axis, shape.Dim(by)), 1)
+		switch {
+		case by == n:
+			return ones
+		case s[0].Reverse:
+			return ops.Concat(axis, part(x, axis, by, n-by), ones)
+		}
+		return ops.Concat(axis, ones, part(x, axis, 0, n-by))
+	}
+	if s[0].Exclusive && n > 0 {
+		x = moved(1)
+	}
+	for by := 1; by < n; by *= 2 {
+		x = ops.Mul(x, moved(by))
+	}
+	return x
 }
 
 // mod has the sign of the divisor, or with fmod that of the dividend.
