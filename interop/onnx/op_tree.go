@@ -332,7 +332,8 @@ func treeEnsemble(c *call) []*value {
 	return c.regression(e, c.elem(0))
 }
 
-// regression returns the scores (N,targets) of all rows, in the given type.
+// regression returns the scores (N,targets) of all rows, in the given type. As in ONNX Runtime, one target is transformed by
+// PROBIT alone, and of several those without a weight have no base value either.
 func (c *call) regression(e *ensemble, to ir.DataType) []*value {
 	return c.onHost(c.in, func(ctx context.Context, in []*Tensor) ([]*Tensor, error) {
 		n := numberOfRows(in[0])
@@ -342,9 +343,13 @@ func (c *call) regression(e *ensemble, to ir.DataType) []*value {
 			scores := out[i*e.targets:][:e.targets]
 			e.row(scores, has, x)
 			for k := range scores {
-				scores[k] += e.baseOf(k)
+				if has[k] || e.targets == 1 {
+					scores[k] += e.baseOf(k)
+				}
 			}
-			e.transform(scores)
+			if e.targets > 1 || e.post == "PROBIT" {
+				e.transform(scores)
+			}
 		})
 		if err != nil {
 			return nil, err
@@ -506,14 +511,11 @@ func (k *classifier) scores(v []float64, has []bool, x []float64) (best int) {
 	if score > limit {
 		best = 1
 	}
-	switch {
-	case k.post == "PROBIT" || k.post == "LOGISTIC" && !k.positive:
-		v[0], v[1] = -score, score
+	if v[0], v[1] = -score, score; k.post == "PROBIT" || k.positive && k.post != "LOGISTIC" {
+		v[0] = 1 - score
+	}
+	if k.post == "LOGISTIC" || k.post == "PROBIT" {
 		k.transform(v)
-	case k.positive:
-		v[0], v[1] = 1-score, score
-	default:
-		v[0], v[1] = -score, score
 	}
 	return best
 }
