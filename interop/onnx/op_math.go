@@ -2,7 +2,6 @@ package onnx
 
 import (
 	"math"
-	mathbits "math/bits"
 	"slices"
 
 	"github.com/plexaura/plexaura/graph"
@@ -127,41 +126,10 @@ func pow(c *call) []*value {
 		y := ops.Pow(ops.Cast(a, shape.Float64), ops.Cast(b, shape.Float64))
 		return result(ops.Cast(y, t), c.elem(0))
 	}
-	least, bits := -1, 63
-	if known := c.in[1].host; known != nil {
-		v, _ := known.ints()
-		least, bits = 0, 0
-		for _, e := range v {
-			least, bits = int(min(e, int64(least))), max(bits, mathbits.Len64(uint64(max(e, 0))))
-		}
+	if b.Type().DType != t {
+		a, b = convert(a, shape.Int64), convert(b, shape.Int64)
 	}
-	return result(integerPower(a, convert(b, shape.Int64), least < 0, bits), c.elem(0))
-}
-
-// integerPower squares a once for each bit of the exponents e, of type Int64, and multiplies the squares whose bits
-// are set. Only 1 and -1 have powers with a negative exponent that are not 0.
-func integerPower(a, e *graph.Node, negative bool, bits int) *graph.Node {
-	s := broadcast(a.Type().Shape, e.Type().Shape)
-	one, two := ops.Scalar(a, 1), ops.Scalar(e, 2)
-	odd := func(e *graph.Node) *graph.Node {
-		return ops.NotEqual(ops.Sub(e, ops.Mul(ops.Div(e, two), two)), ops.Scalar(e, 0))
-	}
-	y, square, rest := ops.Full(a, s, 1), a, e
-	for bit := range bits {
-		y = ops.Where(odd(rest), ops.Mul(y, square), y)
-		if bit < bits-1 {
-			square, rest = ops.Mul(square, square), ops.Div(rest, two)
-		}
-	}
-	if !negative {
-		return y
-	}
-	inverse := ops.Where(ops.Equal(a, one), one, ops.Scalar(a, 0))
-	if a.Type().DType != shape.Uint8 {
-		minus := ops.Scalar(a, -1)
-		inverse = ops.Where(ops.Equal(a, minus), ops.Where(odd(e), minus, one), inverse)
-	}
-	return ops.Where(ops.Less(e, ops.Scalar(e, 0)), inverse, y)
+	return result(convert(ops.Pow(a, b), t), c.elem(0))
 }
 
 // broadcast returns the common shape.

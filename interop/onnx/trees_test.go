@@ -2,6 +2,7 @@ package onnx_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
@@ -114,7 +115,9 @@ func drawTrees(r *rand.Rand, classifies bool) (*ir.Model, *onnx.Tensor) {
 	rows := 1 + r.IntN(20)
 	x := make([]float32, rows*f.inputs)
 	for i := range x {
-		x[i] = float32(r.IntN(9)-4) / 2
+		if x[i] = float32(r.IntN(9)-4) / 2; r.IntN(10) == 0 {
+			x[i] = float32(math.NaN())
+		}
 	}
 	return irtest.Model(g, "ai.onnx.ml"), floats([]int{rows, f.inputs}, x...)
 }
