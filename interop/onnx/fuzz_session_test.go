@@ -3,6 +3,7 @@ package onnx_test
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"runtime/metrics"
@@ -28,14 +29,24 @@ const (
 // say or an error of one line, and that a second run gives the same.
 func FuzzSession(f *testing.F) {
 	for _, m := range fuzzSeeds() {
-		f.Add(m.Marshal(), uint64(1))
+		for seed := range uint64(30) {
+			f.Add(m.Marshal(), seed)
+		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte, seed uint64) {
-		m, err := onnx.Read(b, onnx.Options{Memory: fuzzArena})
+		file, err := ir.Unmarshal(b)
+		if err != nil || file.Graph == nil {
+			return
+		}
+		r := rand.New(rand.NewPCG(seed, 1))
+		for range seed % 4 { // which few changes of bytes reach
+			change(file, r)
+		}
+		m, err := onnx.Read(file.Marshal(), onnx.Options{Memory: fuzzArena})
 		if err != nil {
 			return
 		}
-		feeds := fuzzFeeds(m, rand.New(rand.NewPCG(seed, 1)))
+		feeds := fuzzFeeds(m, r)
 		if feeds == nil {
 			return
 		}
@@ -62,6 +73,85 @@ func FuzzSession(f *testing.F) {
 			require.True(t, sameTensor(v, again[name]), "output %s of a second run", name)
 		}
 	})
+}
+
+// change changes a part of a file: an operator, an input, an attribute, an element type, an extent or an element.
+func change(m *ir.Model, r *rand.Rand) {
+	graphs := []*ir.Graph{m.Graph}
+	for _, n := range m.Graph.Nodes {
+		for _, a := range n.Attributes {
+			if a.Graph != nil {
+				graphs = append(graphs, a.Graph)
+			}
+		}
+	}
+	g := graphs[r.IntN(len(graphs))]
+	number := func() int64 {
+		return []int64{0, 1, -1, 2, 3, 7, 100, 1 << 20, math.MaxInt32, math.MinInt32, math.MaxInt64, math.MinInt64}[r.IntN(12)]
+	}
+	types := []ir.DataType{ir.Float, ir.Double, ir.Int32, ir.Int64, ir.Uint8, ir.Int8, ir.Bool, ir.String, ir.Float16, ir.Uint64}
+	if len(g.Nodes) > 0 && r.IntN(3) > 0 {
+		n := g.Nodes[r.IntN(len(g.Nodes))]
+		switch k := r.IntN(5); {
+		case k == 0:
+			n.Op, n.Domain = onnx.Operators()[r.IntN(len(onnx.Operators()))], ""
+		case k == 1 && len(n.Inputs) > 0:
+			n.Inputs[r.IntN(len(n.Inputs))] = append(namesIn(g), "")[r.IntN(len(namesIn(g))+1)]
+		case k == 2:
+			n.Inputs = append(n.Inputs, append(namesIn(g), "")[r.IntN(len(namesIn(g))+1)])
+		case k == 3 && len(n.Inputs) > 0:
+			n.Inputs = n.Inputs[:len(n.Inputs)-1]
+		case len(n.Attributes) > 0:
+			a := &n.Attributes[r.IntN(len(n.Attributes))]
+			if a.Int = number(); len(a.Ints) > 0 {
+				a.Ints[r.IntN(len(a.Ints))] = number()
+			}
+			if len(a.Floats) > 0 {
+				a.Floats[r.IntN(len(a.Floats))] = float32(math.Inf(1))
+			}
+		}
+		return
+	}
+	if len(g.Initializers) > 0 && r.IntN(2) == 0 {
+		t := g.Initializers[r.IntN(len(g.Initializers))]
+		switch k := r.IntN(3); {
+		case k == 0:
+			t.Type = types[r.IntN(len(types))]
+		case k == 1 && len(t.Dims) > 0:
+			t.Dims[r.IntN(len(t.Dims))] = number()
+		case len(t.Int64s) > 0:
+			t.Int64s[r.IntN(len(t.Int64s))] = number()
+		case len(t.Floats) > 0:
+			t.Floats[r.IntN(len(t.Floats))] = float32(math.NaN())
+		case len(t.Int32s) > 0:
+			t.Int32s[r.IntN(len(t.Int32s))] = int32(number())
+		}
+		return
+	}
+	if len(g.Inputs) > 0 {
+		t := g.Inputs[r.IntN(len(g.Inputs))].Type
+		switch k := r.IntN(2); {
+		case t == nil:
+		case k == 0:
+			t.Elem = types[r.IntN(len(types))]
+		case t.Shape != nil && len(t.Shape.Dims) > 0:
+			t.Shape.Dims[r.IntN(len(t.Shape.Dims))] = ir.Dim{Value: number() % 70, HasValue: true}
+		}
+	}
+}
+
+// namesIn are the names of the values of a graph.
+func namesIn(g *ir.Graph) (names []string) {
+	for _, v := range g.Inputs {
+		names = append(names, v.Name)
+	}
+	for _, t := range g.Initializers {
+		names = append(names, t.Name)
+	}
+	for _, n := range g.Nodes {
+		names = append(names, n.Outputs...)
+	}
+	return names
 }
 
 // allocated is how many bytes were ever allocated.
