@@ -33,6 +33,10 @@ type Batching struct {
 	// ones, at most [MaxWorkers]. The memory is for one batch more than that. 0 means that a batch
 	// is filled when the loop needs it. The batches are bit-identical for any number.
 	Workers int
+	// Only, if not nil, returns the range [lo,hi) of the examples of a batch of n that are needed, as
+	// on one of several processes that share each batch. The others are not read, and their part of the
+	// batch is undefined. With Mix, which combines examples, all are read.
+	Only func(n int) (lo, hi int)
 }
 
 // MaxWorkers is the largest value of [Batching.Workers].

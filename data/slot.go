@@ -22,6 +22,7 @@ type slot struct {
 	raw    []float32 // an input as read, if Augment changes it
 	change Change
 	mix    Mix
+	only   func(n int) (lo, hi int)
 	rand   Rand
 }
 
@@ -34,7 +35,7 @@ func newSlot(ds Dataset, n int, o Batching) (*slot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &slot{ds: ds, seed: o.Seed, info: read, size: o.Size}
+	s := &slot{ds: ds, seed: o.Seed, info: read, size: o.Size, only: o.Only}
 	if err := s.bind(o); err != nil {
 		return nil, err
 	}
@@ -120,10 +121,15 @@ func (s *slot) fill(ctx context.Context, epoch, k int, examples []int) (Batch, e
 		b = s.short
 	}
 	b.Index, b.Examples = k, examples
-	for j, i := range examples {
+	lo, hi, err := s.needed(len(examples))
+	if err != nil {
+		return Batch{}, prefixed(err)
+	}
+	for j := lo; j < hi; j++ {
 		if ctx.Err() != nil {
 			return Batch{}, context.Cause(ctx)
 		}
+		i := examples[j]
 		if err := s.read(epoch, i, s.in.part(j, s.size)); err != nil {
 			return Batch{}, prefixed(fmt.Errorf("example %d: %w", i, err))
 		}
@@ -132,6 +138,18 @@ func (s *slot) fill(ctx context.Context, epoch, k int, examples []int) (Batch, e
 		return Batch{}, prefixed(fmt.Errorf("mixing batch %d: %w", k, err))
 	}
 	return b, nil
+}
+
+// needed returns the range of n examples that are read.
+func (s *slot) needed(n int) (lo, hi int, err error) {
+	if s.only == nil || s.mix != nil {
+		return 0, n, nil
+	}
+	defer rescue(&err)
+	if lo, hi = s.only(n); lo < 0 || lo > hi || hi > n {
+		return 0, 0, fmt.Errorf("Only returns the examples %d to %d of %d", lo, hi, n)
+	}
+	return lo, hi, nil
 }
 
 // combine mixes the n examples of batch k.

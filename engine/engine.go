@@ -56,6 +56,7 @@ type Bound struct {
 	Memory  Memory      // the memory of its buffers, and of its packing's; nil is the host's
 	Fails   bool        // the kernel may return an error, or call Fail; otherwise it must not
 	Serial  bool        // it runs on one processor, because it has too little work to share
+	Starts  bool        // it starts what goes on beside the instructions that follow, and so runs as soon as it can
 	By      string      // name of the engine that the kernel belongs to
 	Alg     string      // the algorithm, if there is a choice: "im2col", "winograd"
 	Packing Packing     // of an input, if the kernel can use a packed one

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -142,6 +143,42 @@ func (Previous) Infer(in []shape.Type) (shape.Type, error) {
 		return shape.Type{}, fmt.Errorf("want a leaf, have %d inputs", len(in))
 	}
 	return in[0], nil
+}
+
+// InTurn returns a function for [Transform] that replays nodes, and replaces each [Previous] by the
+// value of the last of updates before it. The IDs of values have the order of their updates.
+func InTurn(updates []Update) func(dst *Graph, n *Node, in []*Node) *Node {
+	leaves, latest := map[*Node][]*Node{}, map[*Node]*Node{} // by value; by leaf
+	for _, up := range updates {
+		if up.Use != nil {
+			leaves[up.Value] = append(leaves[up.Value], up.Leaf)
+		}
+	}
+	return func(dst *Graph, n *Node, in []*Node) *Node {
+		image := dst.Replay
+		if n.op == (Previous{}) {
+			image = func(n *Node, in ...*Node) *Node { return cmp.Or(latest[n.In(0)], in[0]) }
+		}
+		y := image(n, in...)
+		for _, leaf := range leaves[n] {
+			latest[leaf] = y
+		}
+		return y
+	}
+}
+
+// LastOfEach returns, for each leaf, the last of its updates.
+func LastOfEach(updates []Update) (last []Update) {
+	of := map[*Node]int{}
+	for i, u := range updates {
+		of[u.Leaf] = i
+	}
+	for i, u := range updates {
+		if of[u.Leaf] == i {
+			last = append(last, u)
+		}
+	}
+	return last
 }
 
 // Inferring runs f and builds the nodes that f adds in their inference form, as [Inference] would.

@@ -91,6 +91,34 @@ type batchNorm struct {
 	opts           BatchNormOptions
 }
 
+// Moments are the mean and the biased variance of each channel, (C), over Count values, a scalar of
+// the same floating-point type.
+type Moments struct{ Mean, Variance, Count *graph.Node }
+
+type joinKey struct{}
+
+// JoinMoments runs f. If f builds a [BatchNorm] in its training form in g, that normalises by
+// join(m), where m are the moments of its input, and tracks them. It is for a graph that computes a
+// part of a batch, where join returns the moments of the whole batch; gradients go through join.
+func JoinMoments(g *graph.Graph, join func(m Moments) Moments, f func()) {
+	if f == nil {
+		return
+	}
+	at := g.Memo(joinKey{}, func() any { return new(func(Moments) Moments) }).(*func(Moments) Moments)
+	defer func(old func(Moments) Moments) { *at = old }(*at)
+	*at = join
+	f()
+}
+
+// wholeMoments returns the moments to normalise by, and whether they are those of more than m.
+func wholeMoments(g *graph.Graph, m Moments) (Moments, bool) {
+	join, ok := g.Memo(joinKey{}, nil).(*func(Moments) Moments)
+	if !ok || *join == nil {
+		return m, false
+	}
+	return (*join)(m), true
+}
+
 // train returns the training form, and adds the updates of the running statistics.
 func (b batchNorm) train(mean, variance *graph.Node) *graph.Node {
 	op := normOp{Axes: engine.AxesOf(0), Eps: graph.Float(b.opts.Eps), Given: true}
@@ -98,14 +126,21 @@ func (b batchNorm) train(mean, variance *graph.Node) *graph.Node {
 		op.Axes |= engine.AxesOf(i)
 	}
 	moments := graph.Apply(momentsOp{op.Axes}, b.x)
-	batchMean, batchVar := rowOf(moments, 0), rowOf(moments, 1)
+	m, whole := wholeMoments(b.x.Graph(), Moments{rowOf(moments, 0), rowOf(moments, 1), graph.Apply(countOp{op.Axes}, b.x)})
 
-	n := graph.Apply(countOp{op.Axes}, b.x)
-	unbiased := Mul(batchVar, Div(n, Maximum(AddScalar(n, -1), OnesLike(n))))
-	b.track(mean, batchMean, moments)
+	unbiased := Mul(m.Variance, Div(m.Count, Maximum(AddScalar(m.Count, -1), OnesLike(m.Count))))
+	b.track(mean, m.Mean, moments)
 	b.track(variance, unbiased, moments)
-
+	if whole {
+		return b.normalised(m)
+	}
 	return graph.Apply(op, b.x, b.channels(b.gamma), b.channels(b.beta), moments)
+}
+
+// normalised normalises by moments that gradients go to.
+func (b batchNorm) normalised(m Moments) *graph.Node {
+	centred := Sub(b.x, b.channels(m.Mean))
+	return Add(Mul(centred, b.channels(b.scale(m.Variance))), b.channels(b.beta))
 }
 
 // infer returns the inference form: a scale and a shift per channel.

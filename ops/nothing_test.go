@@ -103,6 +103,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"IsInf":              ops.IsInf,
 			"IsNaN":              ops.IsNaN,
 			"KLDivergence":       ops.KLDivergence,
+			"JoinMoments":        ops.JoinMoments,
 			"L1Norm":             ops.L1Norm,
 			"L2Norm":             ops.L2Norm,
 			"LRN":                ops.LRN,

@@ -9,6 +9,7 @@ import (
 	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/optim"
+	"github.com/plexaura/plexaura/train/metrics"
 	"github.com/plexaura/plexaura/vm"
 )
 
@@ -65,6 +66,9 @@ type Config struct {
 	// Seed, Batch, Train, Augment and Mix must be the same as in that run.
 	Resume *Checkpoint
 
+	// Parallel cuts batches into shards, which several processes can share.
+	Parallel
+
 	// Folder is the folder for the files of the run, [CheckpointFile], [MetricsFile] and
 	// [SettingsFile]. It is created if it is missing. If Folder is empty, nothing is saved. See
 	// [LockFolder] for which folders are accepted, and for the lock that excludes other runs.
@@ -77,6 +81,15 @@ type Config struct {
 	// Settings are the program's settings, stored as JSON in [SettingsFile] and in the checkpoint.
 	// The default is the settings of this Config.
 	Settings any
+
+	// Metrics are computed over the examples of each epoch, in training as they are learnt from, and
+	// on Validation. Their values are in the Metrics of an [Epoch] and in [MetricsFile]. If Mix turns
+	// class numbers into something else, training has none.
+	Metrics []metrics.Metric
+	// ValidationMetrics are further metrics that are computed on Validation only.
+	ValidationMetrics []metrics.Metric
+	// Callbacks take part in the run.
+	Callbacks []Callback
 
 	// Observe observes the steps, for a profile or a trace; see [vm.Machine.Observe]. If it sets
 	// Labels, validation has labels too.
@@ -98,8 +111,22 @@ type Start struct {
 	Checkpoint *Checkpoint
 	Params     int       // number of elements in the model's parameters
 	Batches    int       // steps in an epoch
+	Epochs     int       // in the whole run
 	Train      vm.Memory // memory for training at the full batch size, without that of Gradients
 	Evaluation vm.Memory // memory for validation, likewise
+	Network    *Network  // the graphs of the run
+
+	// Validated reports that there is a Validation, and Labelled that targets are class numbers, so
+	// that the accuracy is measured. Metrics are those that are computed on it or, if
+	// there is none, in training, besides the loss and the accuracy.
+	Validated bool
+	Labelled  bool
+	Metrics   []metrics.Metric
+	// Folder is the run's folder, empty if there is none. It may still contain an earlier run, until
+	// the first Saved of a [Callback].
+	Folder string
+	// Resumed is the file of the checkpoint that the run goes on from; empty if there is none.
+	Resumed string
 }
 
 // Step is the argument of [Config.OnStep].
@@ -149,6 +176,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Batch == 0 {
 		c.Batch = defaultBatch
+	}
+	if c.parallel() && c.Gradients != nil {
+		return c, errors.New("Gradients compute whole batches, not shards; leave Shards, Group or Gradients out")
 	}
 	return c, checkPatterns(c.Partial)
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/plain"
+	"github.com/plexaura/plexaura/internal/shards"
+	"github.com/plexaura/plexaura/train/metrics"
 	"github.com/plexaura/plexaura/vm"
 )
 
@@ -34,15 +36,26 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 	if ctx == nil {
 		return nil, prefixed(errNoContext)
 	}
-	r, err := newRun(c)
-	if err != nil {
+	var err error
+	if c.Parallel, err = c.Parallel.withDefaults(); err != nil {
 		return nil, prefixed(err)
 	}
-	err = errors.Join(r.train(ctx), r.close())
-	return &Result{
+	r := &run{Config: c.ofRank(), status: statuses(c.Group.Size())}
+	for _, stage := range []func(context.Context) error{r.check, r.gather, r.prepare, r.share, r.agree} {
+		if err = r.together(ctx, stage(ctx)); err != nil {
+			break
+		}
+	}
+	if err != nil {
+		return nil, prefixed(r.shared(errors.Join(err, r.callbacks.end(nil, err), r.close())))
+	}
+	err = errors.Join(r.train(ctx), r.refresh())
+	r.state.refresh = nil
+	result := &Result{
 		Epochs: r.state.Progress.Epochs, Checkpoint: r.state,
 		Saved: r.folder.current && !r.unsaved, Earlier: r.folder.earlier,
-	}, prefixed(err)
+	}
+	return result, prefixed(r.shared(errors.Join(err, r.callbacks.end(result, err), r.close())))
 }
 
 var errNoContext = errors.New("the context is nil; use context.Background() for one that never ends")
@@ -69,42 +82,80 @@ type run struct {
 	programs   programs
 	before     *before // a state from which steps can be repeated; may be nil
 	unsaved    bool    // steps were made since the last save
+	callbacks  callbacks
+	sums       *metrics.Set      // of the training metrics of the epoch so far; may be nil
+	writes     map[string]uint64 // how often values had been written before callbacks changed some
+
+	team     *shards.Team // nil if batches are not computed in shards
+	parallel *parallel    // likewise
+	status   [][]byte     // of each rank
+	told     bool         // the ranks know that the run ends with an error
+	apart    bool         // the ranks are no longer at the same place
 }
 
-func newRun(c Config) (*run, error) {
-	c, err := c.withDefaults()
-	if err != nil {
-		return nil, err
+// check checks the Config.
+func (r *run) check(context.Context) error {
+	c, err := r.Config.withDefaults()
+	if err == nil {
+		r.Config = c
 	}
-	r := &run{Config: c}
+	return err
+}
+
+// gather makes the team, if batches are computed in shards.
+func (r *run) gather(ctx context.Context) (err error) {
+	if !r.Parallel.parallel() {
+		return nil
+	}
+	ctx, cancel := r.waiting(ctx)
+	defer cancel()
+	r.team, err = shards.New(ctx, r.Group, r.Shards, shards.Options{Wire: r.Wire, Timeout: r.Timeout})
+	return err
+}
+
+// prepare makes everything that the first step needs.
+func (r *run) prepare(context.Context) error {
+	c := r.Config
+	var err error
+	if r.callbacks, err = callbacksOf(c); err != nil {
+		return err
+	}
 	if err := r.load(); err != nil {
-		return nil, err
+		return err
 	}
-	net, err := build(c.Model, r.info, r.batches.Info().Target, c.Loss, c.Optimizer, c.Gradients != nil)
+	net, err := build(c.Model, r.info, c.Loss, c.Optimizer, how{r.batches.Info().Target, c.Gradients != nil, r.team, c.LocalBatchNorm})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.begin(); err != nil {
-		return nil, err
+		return err
 	}
 	p, err := r.compile(net)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r.programs = p
-	if r.folder, err = openFolder(c); err == nil {
-		err = r.attach(p)
+	if err := r.measure(p); err != nil {
+		return err
 	}
-	if err != nil {
-		return nil, errors.Join(err, r.close())
+	if r.folder, err = openFolder(c); err != nil {
+		return err
 	}
-	return r, nil
+	if err := r.attach(p); err != nil {
+		return err
+	}
+	if err := r.restore(); err != nil {
+		return err
+	}
+	r.state.refresh = r.refresh
+	r.writes = r.written()
+	return r.callbacks.start(r.begun())
 }
 
 // load makes the loaders.
 func (r *run) load() (err error) {
 	r.batches, err = data.NewLoader(r.Train, data.Batching{
-		Size: r.Batch, Shuffle: true, Seed: r.Seed, Augment: r.Augment, Mix: r.Mix, Workers: r.workers(),
+		Size: r.Batch, Shuffle: true, Seed: r.Seed, Augment: r.Augment, Mix: r.Mix, Workers: r.workers(), Only: r.own(),
 	})
 	if err != nil {
 		return err
@@ -115,7 +166,7 @@ func (r *run) load() (err error) {
 	if r.Validation == nil {
 		return nil
 	}
-	r.validation, err = data.NewLoader(r.Validation, data.Batching{Size: r.Batch, Workers: r.workers()})
+	r.validation, err = data.NewLoader(r.Validation, data.Batching{Size: r.Batch, Workers: r.workers(), Only: r.own()})
 	if err != nil {
 		return fmt.Errorf("validation: %w", err)
 	}
@@ -123,6 +174,14 @@ func (r *run) load() (err error) {
 		return fmt.Errorf("training and validation: %w", err)
 	}
 	return nil
+}
+
+// own returns what a rank reads of a batch; nil if that is all of it.
+func (r *run) own() func(n int) (lo, hi int) {
+	if r.Group.Size() == 1 {
+		return nil
+	}
+	return r.team.Own
 }
 
 // begin makes the initial state of the run.
@@ -208,6 +267,7 @@ func (r *run) settings() (err error) {
 type programs struct {
 	*Network
 	training, evaluation *vm.Program
+	gradient             *vm.Program // of a shard; training then has only the updates
 	anew                 []string
 }
 
@@ -215,7 +275,14 @@ type programs struct {
 // yet.
 func (r *run) compile(net *Network) (p programs, err error) {
 	p.Network = net
-	if p.training, err = vm.Compile(r.Engine, net.Training.Nodes(), vm.Train); err != nil {
+	training := net.Training.Nodes()
+	if net.Shard != nil {
+		training = net.updating
+		if p.gradient, err = vm.Compile(r.Engine, net.Shard); err != nil {
+			return p, err
+		}
+	}
+	if p.training, err = vm.Compile(r.Engine, training, vm.Train); err != nil {
 		return p, err
 	}
 	if p.evaluation, err = vm.Compile(r.Engine, net.Evaluation.Nodes()); err != nil {
@@ -224,7 +291,7 @@ func (r *run) compile(net *Network) (p programs, err error) {
 	if _, err := net.feedsOf(p.training.Inputs()); err != nil {
 		return p, err
 	}
-	if _, err := net.feedsOf(p.evaluation.Inputs()); err != nil {
+	if _, err := net.feedsOf(append(p.evaluation.Inputs(), p.gradient.Inputs()...)); err != nil {
 		return p, err
 	}
 	if p.anew, err = r.match(p); err != nil {
@@ -235,7 +302,7 @@ func (r *run) compile(net *Network) (p programs, err error) {
 
 // leaves returns the leaves of both programs.
 func (p programs) leaves() []*graph.Node {
-	return append(p.training.Leaves(), p.evaluation.Leaves()...)
+	return slices.Concat(p.training.Leaves(), p.evaluation.Leaves(), p.gradient.Leaves())
 }
 
 // attach makes machines for the programs on the store.
@@ -245,10 +312,24 @@ func (r *run) attach(p programs) (err error) {
 			return err
 		}
 	}
-	if r.step, err = p.newRunner(p.training, r.state.Store, r.batches.Info()); err != nil {
-		return err
+	if r.team != nil {
+		if r.parallel, err = r.newParallel(p); err != nil {
+			return err
+		}
+		r.step = r.parallel.local[0]
+	} else {
+		if r.step, err = p.newRunner(p.training, r.state.Store, r.batches.Info()); err != nil {
+			return err
+		}
+		if r.step.observed, err = r.observedInTraining(p); err != nil {
+			return err
+		}
+		r.step.sums = r.sums
 	}
 	if r.eval, err = p.newRunner(p.evaluation, r.state.Store, r.state.Info); err != nil {
+		return err
+	}
+	if r.eval.observed, err = r.observedInValidation(p); err != nil {
 		return err
 	}
 	if err := errors.Join(r.step.machine.Observe(r.Observe), r.eval.machine.Observe(vm.Observer{Labels: r.Observe.Labels})); err != nil {
@@ -261,13 +342,46 @@ func (r *run) attach(p programs) (err error) {
 
 // describe prepares the argument of OnStart.
 func (r *run) describe(p programs) (err error) {
-	r.start = Start{Checkpoint: r.state, Params: numbers(p.Leaves), Batches: r.batches.Len()}
+	r.start = Start{Checkpoint: r.state, Params: numbers(p.Leaves), Batches: r.batches.Len(), Epochs: r.Epochs, Network: p.Network}
 	size := min(r.Batch, r.Train.Len())
-	if r.start.Train, err = p.training.Memory(size); err != nil {
+	if r.start.Train, err = r.trainingMemory(p, size); err != nil {
 		return err
 	}
 	r.start.Evaluation, err = p.evaluation.Memory(size)
 	return err
+}
+
+// trainingMemory returns the memory for training with batches of the given size.
+func (r *run) trainingMemory(p programs, size int) (vm.Memory, error) {
+	m, err := p.training.Memory(size)
+	if err != nil || r.team == nil {
+		return m, err
+	}
+	k, lo, hi := r.team.Shards()
+	shard, err := p.gradient.Memory((size + k - 1) / k)
+	if err != nil {
+		return m, err
+	}
+	m.Arena += (hi-lo)*shard.Arena + r.team.Bytes()
+	m.Unshared += (hi-lo)*shard.Unshared + r.team.Bytes()
+	m.Packed, m.Once, m.Consts = m.Packed+shard.Packed, m.Once+shard.Once, m.Consts+shard.Consts
+	return m, nil
+}
+
+// begun completes the argument of Start.
+func (r *run) begun() Start {
+	s := &r.start
+	s.Validated, s.Labelled, s.Metrics = r.validation != nil, r.eval.labelled, r.sums.Metrics()
+	if s.Validated {
+		s.Metrics = r.eval.sums.Metrics()
+	}
+	if r.folder.lock != nil {
+		s.Folder = r.folder.lock.path
+	}
+	if r.Resume != nil {
+		s.Resumed = r.Resume.file
+	}
+	return *s
 }
 
 // startGradients calls Config.Gradients, if it is set.
@@ -293,6 +407,9 @@ func (r *run) close() error {
 		if runner != nil && runner.gradients != nil {
 			err = errors.Join(err, runner.gradients.Close())
 		}
+	}
+	if r.team != nil && !r.told {
+		err = errors.Join(err, r.team.Close())
 	}
 	return err
 }
@@ -335,16 +452,35 @@ func numbers(leaves []*graph.Node) (n int) {
 // train trains, and saves the last state if it is not the end of an epoch.
 func (r *run) train(ctx context.Context) error {
 	err := r.epochs(ctx)
+	if !errors.Is(err, vm.ErrNotFinite) {
+		err = errors.Join(err, r.save())
+	}
+	err = r.together(ctx, err)
 	if errors.Is(err, ErrStop) {
-		err = nil
+		err = exceptStop(err)
 	}
-	if errors.Is(err, vm.ErrNotFinite) {
-		return err
+	return err
+}
+
+// exceptStop returns the errors that err joins, apart from ErrStop.
+func exceptStop(err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
 	}
-	return errors.Join(err, r.save())
+	var rest []error
+	for _, e := range joined.Unwrap() {
+		if !errors.Is(e, ErrStop) {
+			rest = append(rest, e)
+		}
+	}
+	return errors.Join(rest...)
 }
 
 func (r *run) epochs(ctx context.Context) error {
+	if r.callbacks.stopped {
+		return ErrStop
+	}
 	if r.OnStart != nil {
 		if err := r.OnStart(r.start); err != nil {
 			return err
@@ -365,7 +501,7 @@ func (r *run) epoch(ctx context.Context) error {
 	begun := time.Now().Add(-time.Duration(p.Seconds * float64(time.Second)))
 	for b, err := range r.batches.EpochFrom(ctx, number-1, p.Batch) {
 		batch := p.Batch + 1
-		if err == nil {
+		if err = r.together(ctx, err); err == nil {
 			err = r.advance(ctx, b, begun)
 		}
 		if err != nil {
@@ -377,17 +513,25 @@ func (r *run) epoch(ctx context.Context) error {
 		err = cmp.Or(err, fmt.Errorf("parameters are %w: %s", vm.ErrNotFinite, plain.Names(bad, shown)))
 		return fmt.Errorf("after epoch %d of %d: %w", number, r.Epochs, r.diagnose(ctx, nil, err))
 	}
+	var err error
+	if p.SoFar.Values, err = r.sums.Values(); err != nil {
+		return fmt.Errorf("after epoch %d of %d: %w", number, r.Epochs, err)
+	}
 	e := Epoch{Number: number, Train: p.SoFar, Rate: p.Rate, Seconds: p.Seconds, Waited: p.Waited, Timed: p.Timed}
 	if err := r.validate(ctx, &e); err != nil {
 		return fmt.Errorf("validation after epoch %d of %d: %w", number, r.Epochs, err)
 	}
-	return r.finish(e)
+	return r.finish(ctx, e)
 }
 
 // advance makes one step.
 func (r *run) advance(ctx context.Context, b data.Batch, begun time.Time) error {
 	r.keep(b.Index)
-	m, res, err := r.step.run(ctx, b)
+	run := r.step.run
+	if r.parallel != nil {
+		run = r.parallelStep
+	}
+	m, res, err := run(ctx, b)
 	if errors.Is(err, vm.ErrNotFinite) {
 		return r.diagnose(ctx, &b, err)
 	}
@@ -403,10 +547,7 @@ func (r *run) advance(ctx context.Context, b data.Batch, begun time.Time) error 
 	p.Timed += m.Examples
 	p.Waited += b.Waited.Seconds()
 	p.Batch, p.Rate, p.Seconds, r.unsaved = b.Index+1, rate, time.Since(begun).Seconds(), true
-	if r.OnStep == nil {
-		return nil
-	}
-	return r.OnStep(Step{
+	return r.callbacks.step(Step{
 		Epoch: len(p.Epochs) + 1, Batch: p.Batch, Batches: r.batches.Len(), Examples: m.Examples,
 		Loss: m.Loss(), Rate: rate, SoFar: p.SoFar, Seconds: p.Seconds, Waited: p.Waited, Timed: p.Timed,
 	})
@@ -416,7 +557,11 @@ func (r *run) validate(ctx context.Context, e *Epoch) error {
 	if r.validation == nil {
 		return nil
 	}
-	m, err := r.eval.runAll(ctx, r.validation)
+	all := r.validateShards
+	if r.parallel == nil {
+		all = func(ctx context.Context) (Metrics, error) { return r.eval.runAll(ctx, r.validation) }
+	}
+	m, err := all(ctx)
 	if err != nil {
 		return err
 	}
@@ -429,21 +574,40 @@ func (r *run) validate(ctx context.Context, e *Epoch) error {
 
 // finish records an epoch. It saves the checkpoint first, because a resumed run rewrites the
 // metrics from it.
-func (r *run) finish(e Epoch) error {
+func (r *run) finish(ctx context.Context, e Epoch) error {
 	p := &r.state.Progress
 	p.Epochs = append(p.Epochs, e)
 	p.Batch, p.SoFar, p.Seconds, p.Waited, p.Timed = 0, Metrics{}, 0, 0, 0
+	r.sums.Reset()
 	r.unsaved = true
+	r.writes = r.written()
+	ended := r.callbacks.each(func(c Callback) error { return c.Epoch(e) })
+	if err := r.share(ctx); err != nil {
+		return err
+	}
+	if len(r.Callbacks) > 0 {
+		r.before = nil // steps from before cannot be repeated if a callback has changed the store
+	}
 	if err := r.save(); err != nil {
 		return err
 	}
 	if err := r.folder.append(e); err != nil {
 		return err
 	}
-	if r.OnEpoch == nil {
-		return nil
+	return cmp.Or(r.callbacks.each(func(c Callback) error { return c.Saved(e) }), ended)
+}
+
+// refresh brings what the checkpoint has of metrics and callbacks up to date.
+func (r *run) refresh() (err error) {
+	p := &r.state.Progress
+	p.Sums = nil
+	if p.Batch > 0 {
+		if p.Sums, err = r.sums.AppendBinary(nil); err != nil {
+			return err
+		}
 	}
-	return r.OnEpoch(e)
+	p.Callbacks, err = r.callbacks.states()
+	return err
 }
 
 func (r *run) save() error {

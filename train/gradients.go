@@ -33,7 +33,7 @@ type Gradients interface {
 // computed lists the nodes that Gradients compute in a training step.
 type computed struct {
 	loss, output *graph.Node
-	wrt          []*graph.Node
+	wrt, grads   []*graph.Node // parameters, and the loss's gradients with respect to them
 }
 
 // standIn replaces the loss, the output and the gradients by Inputs, so that the graph for training
@@ -50,6 +50,7 @@ func (n *Network) standIn(params, grads []*graph.Node) []*graph.Node {
 			continue
 		}
 		at := len(n.computed.wrt)
+		n.computed.grads = append(n.computed.grads, grads[i])
 		grads[i] = n.input(g, "the gradient of "+p.Name(), p.Type(), func(_ data.Batch, r results) *tensor.Dense { return r.grads[at] })
 		n.computed.wrt = append(n.computed.wrt, p)
 	}

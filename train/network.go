@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,10 +10,12 @@ import (
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/isnil"
+	"github.com/plexaura/plexaura/internal/shards"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/train/metrics"
 )
 
 // Loss builds the loss that training minimises: a scalar, the mean over the examples of a batch,
@@ -28,6 +31,9 @@ type Network struct {
 	Evaluation Outputs
 	// Inference has only the output, in inference form.
 	Inference *graph.Node
+	// Shard has what is computed for a shard, if batches are computed in shards: the loss, the output,
+	// and what adds up gradients over all shards. Training then has Inputs for these sums.
+	Shard []*graph.Node
 	// Leaves are the parameters and states of the model itself.
 	Leaves []*graph.Node
 	// Averaged reports that Evaluation and Inference use the moving averages of the parameters,
@@ -39,6 +45,7 @@ type Network struct {
 	phases   [2]int               // in the training graph, the first nodes of gradients and updates
 	feeds    map[*graph.Node]feed // by Input
 	computed *computed            // inputs of Training; nil if it computes the gradients itself
+	updating []*graph.Node        // the loss and the learning rate, in the graph of the updates, if batches are computed in shards
 }
 
 // The names of the inputs. Axis 0 is the examples.
@@ -52,14 +59,48 @@ const (
 // [ops.CrossEntropy] for class numbers and [ops.MSE] for floating-point targets. If opt is nil,
 // there is no graph for training. The error is a [graph.ErrorList] of all mistakes in the graph.
 func Build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer) (*Network, error) {
-	n, err := build(model, info, info.Target, loss, opt, false)
+	n, err := build(model, info, loss, opt, how{mixed: info.Target})
 	return n, prefixed(err)
 }
 
-// build makes the graphs. In training, targets have the type mixed, which is not that of info if
-// examples are mixed. If fed is set, the graph for training has only the updates, and Inputs for
-// the values that Gradients compute.
-func build(model nn.Layer, info data.Info, mixed shape.Type, loss Loss, opt optim.Optimizer, fed bool) (*Network, error) {
+// BuildShards is [Build] for batches in shards as p says, on one process.
+func BuildShards(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer, p Parallel) (*Network, error) {
+	p.Group = nil
+	p, err := p.withDefaults()
+	if err != nil {
+		return nil, prefixed(err)
+	}
+	team, err := shards.New(context.Background(), p.Group, p.Shards, shards.Options{Wire: p.Wire})
+	if err != nil {
+		return nil, prefixed(err)
+	}
+	n, err := build(model, info, loss, opt, how{mixed: info.Target, team: team, local: p.LocalBatchNorm})
+	return n, prefixed(err)
+}
+
+// how says how a graph for training computes.
+type how struct {
+	mixed shape.Type // of the targets; not that of the data if examples are mixed
+	// fed means that the graph has only the updates, and Inputs for the values that Gradients compute.
+	fed bool
+	// team is not nil if the graph is that of a shard.
+	team  *shards.Team
+	local bool // batch normalisation takes the moments of a shard
+}
+
+// apply applies the model.
+func (h how) apply(g *graph.Graph, model nn.Layer, x *graph.Node) (output *graph.Node) {
+	f := func() { output = applied(g, "Model", model.Apply(nn.Root(g), x)) }
+	if h.team == nil || h.local {
+		f()
+		return output
+	}
+	ops.JoinMoments(g, h.team.Build(g).Moments, f)
+	return output
+}
+
+// build makes the graphs.
+func build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer, h how) (*Network, error) {
 	if isnil.Of(model) {
 		return nil, errors.New("no model")
 	}
@@ -73,7 +114,10 @@ func build(model nn.Layer, info data.Info, mixed shape.Type, loss Loss, opt opti
 	n := &Network{feeds: map[*graph.Node]feed{}}
 	x := n.input(g, inputName, batched(info.Input), fromX)
 	target := n.input(g, targetName, batched(info.Target), fromY)
-	output := applied(g, "Model", model.Apply(nn.Root(g), x))
+	if h.team != nil {
+		h.team.Build(g) // first: the random generator depends on it
+	}
+	output := h.apply(g, model, x)
 	n.Leaves = g.Leaves()
 	checkClasses(output, info)
 	value := applied(g, "Loss", loss.or(info.Target.DType)(output, target))
@@ -81,10 +125,10 @@ func build(model nn.Layer, info data.Info, mixed shape.Type, loss Loss, opt opti
 	n.Inference = graph.Inference(output)[0]
 	n.wanted = wantedOf(g, n.Evaluation.Nodes())
 	if opt != nil {
-		if mixed != info.Target {
-			value = applied(g, "Loss", loss.or(info.Target.DType)(output, n.input(g, mixedName, batched(mixed), fromY)))
+		if h.mixed != info.Target {
+			value = applied(g, "Loss", loss.or(info.Target.DType)(output, n.input(g, mixedName, batched(h.mixed), fromY)))
 		}
-		n.train(g, value, output, opt, fed)
+		n.train(g, value, output, opt, h)
 	}
 	if err := g.Err(); err != nil {
 		return nil, err
@@ -93,6 +137,11 @@ func build(model nn.Layer, info data.Info, mixed shape.Type, loss Loss, opt opti
 		g.Report(value, fmt.Errorf("the loss is %v; want the mean over the batch: %w", value.Type(), graph.ErrNotScalar))
 		return nil, g.Err()
 	}
+	if h.team != nil && opt != nil {
+		if err := n.split(h.team); err != nil {
+			return nil, err
+		}
+	}
 	if optim.Averages(n.kept) {
 		n.average(n.kept)
 	}
@@ -100,13 +149,17 @@ func build(model nn.Layer, info data.Info, mixed shape.Type, loss Loss, opt opti
 }
 
 // train makes the graph for training, with the updates of opt.
-func (n *Network) train(g *graph.Graph, loss, output *graph.Node, opt optim.Optimizer, fed bool) {
+func (n *Network) train(g *graph.Graph, loss, output *graph.Node, opt optim.Optimizer, h how) {
 	params := optim.Params(g, opt)
 	n.phases[0] = len(g.Nodes())
-	grads := autodiff.Grad(loss, params...)
+	share := loss
+	if h.team != nil && loss.Valid() && loss.Type().Rank() == 0 {
+		share = ops.Mul(loss, h.team.Build(g).Share(loss))
+	}
+	grads := autodiff.Grad(share, params...)
 	n.phases[1] = len(g.Nodes())
 	n.Training = Outputs{Loss: loss, Output: output}
-	if fed && g.Err() == nil {
+	if (h.fed || h.team != nil) && g.Err() == nil {
 		grads = n.standIn(params, grads)
 	}
 	before := g.Leaves()
@@ -159,8 +212,8 @@ func checkClasses(output *graph.Node, info data.Info) {
 	if !output.Valid() || len(info.Classes) == 0 {
 		return
 	}
-	c, ok := classesOf(output.Type(), info.Target)
-	if ok && c.count != len(info.Classes) {
+	c, ok := metrics.ClassesOf(output.Type(), batched(info.Target))
+	if ok && c.Count != len(info.Classes) {
 		output.Graph().Report(output, fmt.Errorf("the output is %v, but the data have %d classes", output.Type(), len(info.Classes)))
 	}
 }

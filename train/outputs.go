@@ -31,6 +31,8 @@ func evaluationOf(nodes []*graph.Node) Outputs { return Outputs{Loss: nodes[0], 
 type results struct {
 	loss, output, rate *tensor.Dense
 	grads              []*tensor.Dense
+	states             []*tensor.Dense // the next values of what is measured over all shards
+	shard              shardInputs
 }
 
 // resultsOf assigns the values of [Outputs.Nodes] to fields.

@@ -34,7 +34,7 @@ func (r *run) keep(batch int) {
 		return
 	}
 	r.before = nil // frees its memory before the next copy
-	if r.start.Train.Leaves > keepBytes || r.Gradients != nil {
+	if r.start.Train.Leaves > keepBytes || r.Gradients != nil || r.team != nil {
 		return
 	}
 	if s, err := r.state.Store.Snapshot(); err == nil {
@@ -60,7 +60,7 @@ func (r *run) spoilt(s *vm.Store) ([]string, error) {
 // place, it returns cause.
 func (r *run) diagnose(ctx context.Context, b *data.Batch, cause error) error {
 	bad, err := r.spoilt(r.state.Store)
-	if err != nil {
+	if err != nil || r.Group.Size() > 1 { // no rank has the whole batch
 		return cause
 	}
 	var found *NotFiniteError

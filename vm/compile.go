@@ -1,7 +1,6 @@
 package vm
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -128,47 +127,12 @@ func newUnit(e engine.Engine, outs []*graph.Node, o *options) (*unit, error) {
 		return nil, err
 	}
 	u.inputs = inputsOf(u.roots())
-	u.rewrite(u.follow())
-	u.updates = lastOfEach(u.updates)
+	u.rewrite(graph.InTurn(u.updates))
+	u.updates = graph.LastOfEach(u.updates)
+	for i := range u.updates {
+		u.updates[i].Use = nil // it belongs to the user's graph
+	}
 	return u, nil
-}
-
-// follow returns a function that replays nodes. It replaces each [graph.Previous] by the value of
-// the last update before it that the program makes; the IDs of values have the order of their
-// updates.
-func (u *unit) follow() func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node {
-	leaves, latest := map[*graph.Node][]*graph.Node{}, map[*graph.Node]*graph.Node{} // by value; by leaf
-	for _, up := range u.updates {
-		if up.Use != nil {
-			leaves[up.Value] = append(leaves[up.Value], up.Leaf)
-		}
-	}
-	return func(dst *graph.Graph, n *graph.Node, in []*graph.Node) *graph.Node {
-		image := dst.Replay
-		if n.Op() == (graph.Previous{}) {
-			image = func(n *graph.Node, in ...*graph.Node) *graph.Node { return cmp.Or(latest[n.In(0)], in[0]) }
-		}
-		y := image(n, in...)
-		for _, leaf := range leaves[n] {
-			latest[leaf] = y
-		}
-		return y
-	}
-}
-
-// lastOfEach returns, for each leaf, its last update.
-func lastOfEach(updates []graph.Update) (last []graph.Update) {
-	of := map[*graph.Node]int{}
-	for i, u := range updates {
-		of[u.Leaf] = i
-	}
-	for i, u := range updates {
-		if of[u.Leaf] == i {
-			u.Use = nil // it belongs to the user's graph
-			last = append(last, u)
-		}
-	}
-	return last
 }
 
 func inputsOf(roots []*graph.Node) (ins []*graph.Node) {

@@ -3,6 +3,7 @@ package vm
 import (
 	"cmp"
 	"container/heap"
+	"math"
 	"math/rand/v2"
 	"slices"
 )
@@ -37,6 +38,14 @@ func arrange(p *plan) error {
 // cost returns the cost of running an instruction next.
 type cost func(*instr, *liveness) int
 
+// of returns the least cost for an instruction that starts something.
+func (c cost) of(in *instr, l *liveness) int {
+	if in.bound.Starts {
+		return math.MinInt
+	}
+	return c(in, l)
+}
+
 func inOrder(in *instr, _ *liveness) int  { return in.at }
 func byMemory(in *instr, l *liveness) int { return l.delta(in) }
 
@@ -69,13 +78,14 @@ func (p *plan) order(c cost) []*instr {
 
 // tryOrder returns nil if the constraints contradict each other. The cost of an instruction only
 // falls, when it becomes the last reader of a value; then it is queued again.
+// An instruction that starts something comes first.
 func (p *plan) tryOrder(r *readiness, c cost) []*instr {
 	l := newLiveness(p)
 	q := &queue{}
 	push := func(ins ...*instr) {
 		for _, in := range ins {
 			if !r.taken[in.at] && r.waiting[in.at] == 0 {
-				heap.Push(q, candidate{in, c(in, l)})
+				heap.Push(q, candidate{in, c.of(in, l)})
 			}
 		}
 	}
