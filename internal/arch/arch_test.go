@@ -67,6 +67,7 @@ var may = map[string][]string{
 	"interop/onnx/conformance":  {"engine", "interop/onnx", "interop/onnx/ir", "internal/isnil", "internal/plain", "internal/regular", "internal/rescue", "shape"},
 	"interop/onnx/serving":      {"engine", "interop/onnx", "interop/onnx/ir", "internal/isnil", "internal/plain", "serve", "shape", "vm"},
 	"interop/onnx/ir":           {"internal/plain", "internal/regular"},
+	"interop/onnx/ir/irtest":    {"interop/onnx/ir"},
 	"interop/gorgonia":          {"autodiff", "graph", "shape", "ops", "engine", "engine/ref", "internal/philox", "internal/rescue", tensor},
 	"models/lenet":              {"nn", "ops", "graph", "shape"},
 	"models/alexnet":            {"nn", "ops", "graph", "shape"},
