@@ -430,7 +430,7 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		"WeightedBinaryCrossEntropy: weights of positives of class 0 is NaN":        func() *graph.Node { return ops.WeightedBinaryCrossEntropy(x, x, nan) },
 		"FocalLoss: alpha is 2; want a number from 0 to 1":                          func() *graph.Node { return ops.FocalLoss(x, x, ops.FocalOptions{Alpha: 2}) },
 		"FocalLoss: gamma is -1; want a finite positive number":                     func() *graph.Node { return ops.FocalLoss(x, x, ops.FocalOptions{Gamma: -1}) },
-		"FocalLoss: the target is float32(2,1,3); want class numbers":                     func() *graph.Node { return ops.FocalLoss(x, wide) },
+		"FocalLoss: the target is float32(2,1,3); want class numbers":               func() *graph.Node { return ops.FocalLoss(x, wide) },
 		"DiceLoss: the probabilities are float32(N,3); want (N,C,...), with pixels": func() *graph.Node { return ops.DiceLoss(x, x) },
 		"DiceLoss: smooth is NaN; want a finite positive number":                    func() *graph.Node { return ops.DiceLoss(wide, wide, ops.DiceOptions{Smooth: nan}) },
 		"LayerNorm: gamma is float32(2,1,3); it must be shaped like the":            func() *graph.Node { return ops.LayerNorm(x, wide, wide, 0) },
