@@ -48,6 +48,9 @@ var kinds = map[string]kind{
 	"u1": kindOf[uint8](), "u2": kindOf[uint16](), "u4": kindOf[uint32](), "u8": kindOf[uint64](),
 }
 
+// Unmarshal reads the array in the content of a file.
+func Unmarshal(b []byte) (*Array, error) { return unmarshal(b) }
+
 // ReadFile reads the array in a file. It takes memory in proportion to the size of the file.
 func ReadFile(path string) (*Array, error) {
 	f, err := regular.Open(path)
@@ -243,4 +246,28 @@ func codeOf(data any) (code string, n int) {
 		return "u8", len(v)
 	}
 	return "", 0
+}
+
+// Float32s writes the elements into x, which has as many. Bytes become 0 to 1, as intensities; other
+// elements are float32 or float64.
+func (a *Array) Float32s(x []float32) error {
+	n := 0
+	switch v := a.Data.(type) {
+	case []float32:
+		n = copy(x, v)
+	case []float64:
+		for n = 0; n < min(len(v), len(x)); n++ {
+			x[n] = float32(v[n])
+		}
+	case []uint8:
+		for n = 0; n < min(len(v), len(x)); n++ {
+			x[n] = float32(v[n]) / 255
+		}
+	default:
+		return fmt.Errorf("elements are %T; want float32, float64 or uint8", a.Data)
+	}
+	if n != len(x) {
+		return fmt.Errorf("%d elements; want %d", n, len(x))
+	}
+	return nil
 }
