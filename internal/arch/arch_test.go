@@ -39,7 +39,7 @@ var may = map[string][]string{
 	"nn":                        {"graph", "shape", "ops"},
 	"optim":                     {"graph", "shape", "ops", "autodiff", "internal/isnil", "internal/plain"},
 	"tracing":                   {"vm"},
-	"internal/shards":               {"dist", "engine", "graph", "ops", "shape", tensor},
+	"internal/shards":           {"dist", "engine", "graph", "ops", "shape", tensor},
 	"train":                     {"dist", "internal/shards", "graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "data", "interop/safetensors", "internal/isnil", "internal/atomicfile", "internal/lock", "internal/philox", "internal/plain", "internal/regular", tensor},
 	"watch":                     {"autodiff", "data", "data/picture", "engine", "graph", "nn", "ops", "optim", "shape", "train", "vm", "internal/loopback", "internal/plain", "internal/regular", "internal/rescue", tensor},
 	"serve":                     {"data/picture", "engine", "shape", "train", "vm", "internal/isnil", "internal/loopback", "internal/plain", "internal/rescue", tensor},
