@@ -14,6 +14,10 @@ const (
 	sizeName = "accumulated.size"
 )
 
+// RateScale is the name of the State with the factor of a [Recipe] that is Scaled, a float64 scalar.
+// A Name of the recipe comes first: "generator.rate.scale".
+const RateScale = "rate.scale"
+
 // averageSuffix ends the name of the moving average of a parameter. It does not contain the name of
 // the optimiser, so that readers need not know which optimiser keeps the average.
 const averageSuffix = ".ema"
@@ -24,7 +28,7 @@ func leafName(param *graph.Node, optimizer, what string) string {
 }
 
 // Kept returns those of names, the names of a store's values, that optimisers keep besides the
-// parameters: counters of steps, and values named after another value. It looks only at the names,
+// parameters: counters of steps, factors, and values named after another value. It looks only at the names,
 // and so works for values read from a file. It is wrong for a layer that has both a parameter w and
 // a part w.
 func Kept(names []string) (kept []string) {
@@ -42,7 +46,7 @@ func Kept(names []string) (kept []string) {
 
 // counts reports whether name is the name of a counter.
 func counts(name string) bool {
-	return slices.ContainsFunc([]string{stepName, runsName, sizeName}, func(c string) bool {
+	return slices.ContainsFunc([]string{stepName, runsName, sizeName, RateScale}, func(c string) bool {
 		return name == c || strings.HasSuffix(name, "."+c)
 	})
 }

@@ -45,6 +45,11 @@ type Recipe struct {
 	// examples since the last step.
 	Accumulate int
 
+	// Scaled gives the learning rate a further factor, the State [RateScale], which is 1 until a
+	// program sets it between steps, as train/callbacks does by what it measures. It starts afresh
+	// where the schedule does.
+	Scaled bool
+
 	// Average, if not 0, is the decay of an exponential moving average of the parameters, such as
 	// 0.999. The averages are kept in the leaves "<parameter>.ema"; [Averaged] uses them.
 	Average float64
@@ -132,6 +137,9 @@ func (r Recipe) apply(g *graph.Graph, grads []*graph.Node) *graph.Node {
 	count := g.State(graph.Join(r.Name, stepName), shape.I64(), nil)
 	steps := ops.Cast(count, shape.Float64)
 	factor := r.factor(steps)
+	if r.Scaled {
+		factor = ops.Mul(factor, g.State(graph.Join(r.Name, RateScale), shape.F64(), graph.Fill(1)))
+	}
 	for i, p := range params {
 		s := Slot{
 			Param: p, Grad: grads[i], Steps: steps, optimizer: r.Name, due: due,

@@ -27,7 +27,8 @@ type Checkpoint struct {
 	// Store holds the values.
 	Store *vm.Store
 
-	file string // the file that it was read from or last saved to; empty if none
+	file    string       // the file that it was read from or last saved to; empty if none
+	refresh func() error // brings Progress up to date; nil once the run is over
 }
 
 // Progress records how far a run has come. It is always at the end of a whole step.
@@ -42,6 +43,11 @@ type Progress struct {
 	Seed     uint64  `json:"seed"`
 	Size     int     `json:"batch_size"`
 	Examples int     `json:"examples"` // in the dataset
+
+	// Sums are those of the metrics on these batches, and Callbacks the states of callbacks, both as
+	// they encode them.
+	Sums      []byte                     `json:"sums,omitempty"`
+	Callbacks map[string]json.RawMessage `json:"callbacks,omitempty"`
 }
 
 // The keys of a checkpoint's metadata, in addition to those of data.Info.
@@ -81,6 +87,11 @@ func (c *Checkpoint) check() error {
 func (c *Checkpoint) metadata() (map[string]string, error) {
 	if err := c.check(); err != nil {
 		return nil, err
+	}
+	if c.refresh != nil {
+		if err := c.refresh(); err != nil {
+			return nil, err
+		}
 	}
 	meta, err := c.Info.Metadata()
 	if err != nil {
@@ -171,11 +182,17 @@ func (c *Checkpoint) Snapshot() (*Checkpoint, error) {
 	if err := c.check(); err != nil {
 		return nil, prefixed(err)
 	}
+	if c.refresh != nil {
+		if err := c.refresh(); err != nil {
+			return nil, prefixed(err)
+		}
+	}
 	store, err := c.Store.Snapshot()
 	if err != nil {
 		return nil, prefixed(err)
 	}
 	s := *c
+	s.refresh = nil
 	s.Progress.Epochs = slices.Clone(s.Progress.Epochs)
 	s.Store = store
 	return &s, nil

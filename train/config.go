@@ -9,6 +9,7 @@ import (
 	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/optim"
+	"github.com/plexaura/plexaura/train/metrics"
 	"github.com/plexaura/plexaura/vm"
 )
 
@@ -81,6 +82,15 @@ type Config struct {
 	// The default is the settings of this Config.
 	Settings any
 
+	// Metrics are computed over the examples of each epoch, in training as they are learnt from, and
+	// on Validation. Their values are in the Metrics of an [Epoch] and in [MetricsFile]. If Mix turns
+	// class numbers into something else, training has none.
+	Metrics []metrics.Metric
+	// ValidationMetrics are further metrics that are computed on Validation only.
+	ValidationMetrics []metrics.Metric
+	// Callbacks take part in the run.
+	Callbacks []Callback
+
 	// Observe observes the steps, for a profile or a trace; see [vm.Machine.Observe]. If it sets
 	// Labels, validation has labels too.
 	Observe vm.Observer
@@ -101,8 +111,22 @@ type Start struct {
 	Checkpoint *Checkpoint
 	Params     int       // number of elements in the model's parameters
 	Batches    int       // steps in an epoch
+	Epochs     int       // in the whole run
 	Train      vm.Memory // memory for training at the full batch size, without that of Gradients
 	Evaluation vm.Memory // memory for validation, likewise
+	Network    *Network  // the graphs of the run
+
+	// Validated reports that there is a Validation, and Labelled that targets are class numbers, so
+	// that the accuracy is measured. Metrics are those that are computed on it or, if
+	// there is none, in training, besides the loss and the accuracy.
+	Validated bool
+	Labelled  bool
+	Metrics   []metrics.Metric
+	// Folder is the run's folder, empty if there is none. It may still contain an earlier run, until
+	// the first Saved of a [Callback].
+	Folder string
+	// Resumed is the file of the checkpoint that the run goes on from; empty if there is none.
+	Resumed string
 }
 
 // Step is the argument of [Config.OnStep].

@@ -12,6 +12,6 @@
 // One seed determines initialisation, the order of the examples, augmentation and dropout. Two runs
 // with the same seed give the same bits, for any GOMAXPROCS and any number of goroutines that load.
 //
-// Knows shape, graph, ops, autodiff, nn, optim, engine, vm, data, dist, interop/safetensors and tensor.
-// Never imports models, nor an implementation of engine.
+// Knows shape, graph, ops, autodiff, nn, optim, engine, vm, data, dist, interop/safetensors, train/metrics
+// and tensor. Never imports models, nor an implementation of engine.
 package train

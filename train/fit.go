@@ -14,6 +14,7 @@ import (
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/internal/shards"
+	"github.com/plexaura/plexaura/train/metrics"
 	"github.com/plexaura/plexaura/vm"
 )
 
@@ -40,19 +41,21 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 		return nil, prefixed(err)
 	}
 	r := &run{Config: c.ofRank(), status: statuses(c.Group.Size())}
-	for _, stage := range []func(context.Context) error{r.check, r.gather, r.prepare, r.agree} {
+	for _, stage := range []func(context.Context) error{r.check, r.gather, r.prepare, r.share, r.agree} {
 		if err = r.together(ctx, stage(ctx)); err != nil {
 			break
 		}
 	}
 	if err != nil {
-		return nil, prefixed(errors.Join(err, r.close()))
+		return nil, prefixed(r.shared(errors.Join(err, r.callbacks.end(nil, err), r.close())))
 	}
-	err = errors.Join(r.train(ctx), r.close())
-	return &Result{
+	err = errors.Join(r.train(ctx), r.refresh())
+	r.state.refresh = nil
+	result := &Result{
 		Epochs: r.state.Progress.Epochs, Checkpoint: r.state,
 		Saved: r.folder.current && !r.unsaved, Earlier: r.folder.earlier,
-	}, prefixed(err)
+	}
+	return result, prefixed(r.shared(errors.Join(err, r.callbacks.end(result, err), r.close())))
 }
 
 var errNoContext = errors.New("the context is nil; use context.Background() for one that never ends")
@@ -79,11 +82,15 @@ type run struct {
 	programs   programs
 	before     *before // a state from which steps can be repeated; may be nil
 	unsaved    bool    // steps were made since the last save
+	callbacks  callbacks
+	sums       *metrics.Set      // of the training metrics of the epoch so far; may be nil
+	writes     map[string]uint64 // how often values had been written before callbacks changed some
 
 	team     *shards.Team // nil if batches are not computed in shards
 	parallel *parallel    // likewise
 	status   [][]byte     // of each rank
 	told     bool         // the ranks know that the run ends with an error
+	apart    bool         // the ranks are no longer at the same place
 }
 
 // check checks the Config.
@@ -109,6 +116,10 @@ func (r *run) gather(ctx context.Context) (err error) {
 // prepare makes everything that the first step needs.
 func (r *run) prepare(context.Context) error {
 	c := r.Config
+	var err error
+	if r.callbacks, err = callbacksOf(c); err != nil {
+		return err
+	}
 	if err := r.load(); err != nil {
 		return err
 	}
@@ -124,10 +135,21 @@ func (r *run) prepare(context.Context) error {
 		return err
 	}
 	r.programs = p
+	if err := r.measure(p); err != nil {
+		return err
+	}
 	if r.folder, err = openFolder(c); err != nil {
 		return err
 	}
-	return r.attach(p)
+	if err := r.attach(p); err != nil {
+		return err
+	}
+	if err := r.restore(); err != nil {
+		return err
+	}
+	r.state.refresh = r.refresh
+	r.writes = r.written()
+	return r.callbacks.start(r.begun())
 }
 
 // load makes the loaders.
@@ -254,9 +276,9 @@ type programs struct {
 func (r *run) compile(net *Network) (p programs, err error) {
 	p.Network = net
 	training := net.Training.Nodes()
-	if net.halves != nil {
-		training = net.halves.update
-		if p.gradient, err = vm.Compile(r.Engine, net.halves.gradient); err != nil {
+	if net.Shard != nil {
+		training = net.updating
+		if p.gradient, err = vm.Compile(r.Engine, net.Shard); err != nil {
 			return p, err
 		}
 	}
@@ -295,10 +317,19 @@ func (r *run) attach(p programs) (err error) {
 			return err
 		}
 		r.step = r.parallel.local[0]
-	} else if r.step, err = p.newRunner(p.training, r.state.Store, r.batches.Info()); err != nil {
-		return err
+	} else {
+		if r.step, err = p.newRunner(p.training, r.state.Store, r.batches.Info()); err != nil {
+			return err
+		}
+		if r.step.observed, err = r.observedInTraining(p); err != nil {
+			return err
+		}
+		r.step.sums = r.sums
 	}
 	if r.eval, err = p.newRunner(p.evaluation, r.state.Store, r.state.Info); err != nil {
+		return err
+	}
+	if r.eval.observed, err = r.observedInValidation(p); err != nil {
 		return err
 	}
 	if err := errors.Join(r.step.machine.Observe(r.Observe), r.eval.machine.Observe(vm.Observer{Labels: r.Observe.Labels})); err != nil {
@@ -311,7 +342,7 @@ func (r *run) attach(p programs) (err error) {
 
 // describe prepares the argument of OnStart.
 func (r *run) describe(p programs) (err error) {
-	r.start = Start{Checkpoint: r.state, Params: numbers(p.Leaves), Batches: r.batches.Len()}
+	r.start = Start{Checkpoint: r.state, Params: numbers(p.Leaves), Batches: r.batches.Len(), Epochs: r.Epochs, Network: p.Network}
 	size := min(r.Batch, r.Train.Len())
 	if r.start.Train, err = r.trainingMemory(p, size); err != nil {
 		return err
@@ -335,6 +366,22 @@ func (r *run) trainingMemory(p programs, size int) (vm.Memory, error) {
 	m.Unshared += (hi-lo)*shard.Unshared + r.team.Bytes()
 	m.Packed, m.Once, m.Consts = m.Packed+shard.Packed, m.Once+shard.Once, m.Consts+shard.Consts
 	return m, nil
+}
+
+// begun completes the argument of Start.
+func (r *run) begun() Start {
+	s := &r.start
+	s.Validated, s.Labelled, s.Metrics = r.validation != nil, r.eval.labelled, r.sums.Metrics()
+	if s.Validated {
+		s.Metrics = r.eval.sums.Metrics()
+	}
+	if r.folder.lock != nil {
+		s.Folder = r.folder.lock.path
+	}
+	if r.Resume != nil {
+		s.Resumed = r.Resume.file
+	}
+	return *s
 }
 
 // startGradients calls Config.Gradients, if it is set.
@@ -431,6 +478,9 @@ func exceptStop(err error) error {
 }
 
 func (r *run) epochs(ctx context.Context) error {
+	if r.callbacks.stopped {
+		return ErrStop
+	}
 	if r.OnStart != nil {
 		if err := r.OnStart(r.start); err != nil {
 			return err
@@ -463,11 +513,15 @@ func (r *run) epoch(ctx context.Context) error {
 		err = cmp.Or(err, fmt.Errorf("parameters are %w: %s", vm.ErrNotFinite, plain.Names(bad, shown)))
 		return fmt.Errorf("after epoch %d of %d: %w", number, r.Epochs, r.diagnose(ctx, nil, err))
 	}
+	var err error
+	if p.SoFar.Values, err = r.sums.Values(); err != nil {
+		return fmt.Errorf("after epoch %d of %d: %w", number, r.Epochs, err)
+	}
 	e := Epoch{Number: number, Train: p.SoFar, Rate: p.Rate, Seconds: p.Seconds, Waited: p.Waited, Timed: p.Timed}
 	if err := r.validate(ctx, &e); err != nil {
 		return fmt.Errorf("validation after epoch %d of %d: %w", number, r.Epochs, err)
 	}
-	return r.finish(e)
+	return r.finish(ctx, e)
 }
 
 // advance makes one step.
@@ -493,10 +547,7 @@ func (r *run) advance(ctx context.Context, b data.Batch, begun time.Time) error 
 	p.Timed += m.Examples
 	p.Waited += b.Waited.Seconds()
 	p.Batch, p.Rate, p.Seconds, r.unsaved = b.Index+1, rate, time.Since(begun).Seconds(), true
-	if r.OnStep == nil {
-		return nil
-	}
-	return r.OnStep(Step{
+	return r.callbacks.step(Step{
 		Epoch: len(p.Epochs) + 1, Batch: p.Batch, Batches: r.batches.Len(), Examples: m.Examples,
 		Loss: m.Loss(), Rate: rate, SoFar: p.SoFar, Seconds: p.Seconds, Waited: p.Waited, Timed: p.Timed,
 	})
@@ -523,21 +574,40 @@ func (r *run) validate(ctx context.Context, e *Epoch) error {
 
 // finish records an epoch. It saves the checkpoint first, because a resumed run rewrites the
 // metrics from it.
-func (r *run) finish(e Epoch) error {
+func (r *run) finish(ctx context.Context, e Epoch) error {
 	p := &r.state.Progress
 	p.Epochs = append(p.Epochs, e)
 	p.Batch, p.SoFar, p.Seconds, p.Waited, p.Timed = 0, Metrics{}, 0, 0, 0
+	r.sums.Reset()
 	r.unsaved = true
+	r.writes = r.written()
+	ended := r.callbacks.each(func(c Callback) error { return c.Epoch(e) })
+	if err := r.share(ctx); err != nil {
+		return err
+	}
+	if len(r.Callbacks) > 0 {
+		r.before = nil // steps from before cannot be repeated if a callback has changed the store
+	}
 	if err := r.save(); err != nil {
 		return err
 	}
 	if err := r.folder.append(e); err != nil {
 		return err
 	}
-	if r.OnEpoch == nil {
-		return nil
+	return cmp.Or(r.callbacks.each(func(c Callback) error { return c.Saved(e) }), ended)
+}
+
+// refresh brings what the checkpoint has of metrics and callbacks up to date.
+func (r *run) refresh() (err error) {
+	p := &r.state.Progress
+	p.Sums = nil
+	if p.Batch > 0 {
+		if p.Sums, err = r.sums.AppendBinary(nil); err != nil {
+			return err
+		}
 	}
-	return r.OnEpoch(e)
+	p.Callbacks, err = r.callbacks.states()
+	return err
 }
 
 func (r *run) save() error {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/plexaura/plexaura/internal/atomicfile"
 	"github.com/plexaura/plexaura/internal/regular"
+	"github.com/plexaura/plexaura/train/metrics"
 )
 
 // The files in a run's folder.
@@ -162,7 +163,7 @@ func (f *folder) writeMetrics(epochs []Epoch) error {
 			return err
 		}
 	}
-	var metrics bytes.Buffer
+	var text bytes.Buffer
 	for i, e := range epochs {
 		line, err := lineOf(e)
 		if err != nil {
@@ -171,10 +172,10 @@ func (f *folder) writeMetrics(epochs []Epoch) error {
 		if e.Timed == 0 && i < len(old) && describes(old[i], e) {
 			line = old[i]
 		}
-		metrics.Write(line)
+		text.Write(line)
 	}
 	f.lines = len(epochs)
-	return f.replace(MetricsFile, metrics.Bytes())
+	return f.replace(MetricsFile, text.Bytes())
 }
 
 // describes reports whether b is the line of epoch e, with any times.
@@ -185,7 +186,7 @@ func describes(b []byte, e Epoch) bool {
 
 // longestLine is the maximum number of bytes read of a line of the metrics. Lines that we write are
 // much shorter.
-const longestLine = 4096
+const longestLine = 1 << 20
 
 // oldLines returns at most n lines from the start of the existing metrics, up to the first line
 // that this package did not write.
@@ -237,34 +238,59 @@ func (f *folder) append(e Epoch) (err error) {
 	return errors.Join(err, file.Close())
 }
 
-// line is the record of an epoch in a form that is easy to read for tools: flat, with the
-// accuracies computed.
+// line begins the record of an epoch in a form that is easy to read for tools: flat, with the
+// accuracies computed. The metrics of the Config follow, then measures.
 type line struct {
 	Epoch              int      `json:"epoch"`
 	Loss               float64  `json:"loss"`
 	Accuracy           *float64 `json:"accuracy,omitempty"`
 	ValidationLoss     *float64 `json:"validation_loss,omitempty"`
 	ValidationAccuracy *float64 `json:"validation_accuracy,omitempty"`
-	LearningRate       float64  `json:"learning_rate"`
-	Seconds            float64  `json:"seconds"`
-	ExamplesPerSecond  float64  `json:"examples_per_second"`
-	WaitShare          float64  `json:"wait_share"` // the fraction of seconds spent waiting for data
 }
 
+// measures is the part of a line about speed, which differs from run to run.
+type measures struct {
+	LearningRate      float64 `json:"learning_rate"`
+	Seconds           float64 `json:"seconds"`
+	ExamplesPerSecond float64 `json:"examples_per_second"`
+	WaitShare         float64 `json:"wait_share"` // the fraction of seconds spent waiting for data
+}
+
+// validationPrefix begins the names of what is measured on validation data.
+const validationPrefix = "validation_"
+
 func lineOf(e Epoch) ([]byte, error) {
-	l := line{
-		Epoch: e.Number, Loss: e.Train.Loss(), Accuracy: accuracy(e.Train),
-		LearningRate: e.Rate, Seconds: e.Seconds, ExamplesPerSecond: e.ExamplesPerSecond(), WaitShare: e.WaitShare(),
-	}
+	l := line{Epoch: e.Number, Loss: e.Train.Loss(), Accuracy: accuracy(e.Train)}
+	values := named("", e.Train)
 	if v := e.Validation; v != nil {
 		loss := v.Loss()
 		l.ValidationLoss, l.ValidationAccuracy = &loss, accuracy(*v)
+		values = append(values, named(validationPrefix, *v)...)
 	}
-	b, err := json.Marshal(l)
-	if err != nil {
-		return nil, fmt.Errorf("metrics of epoch %d: %w", e.Number, err)
+	var parts []byte
+	for _, part := range []any{l, values, measures{e.Rate, e.Seconds, e.ExamplesPerSecond(), e.WaitShare()}} {
+		b, err := json.Marshal(part)
+		if err != nil {
+			return nil, fmt.Errorf("metrics of epoch %d: %w", e.Number, err)
+		}
+		if fields := bytes.Trim(b, "{}"); len(fields) > 0 {
+			parts = append(append(parts, ','), fields...)
+		}
 	}
-	return append(b, '\n'), nil
+	parts[0] = '{'
+	return append(parts, "}\n"...), nil
+}
+
+// named returns the values of m with names that begin with prefix. The accuracy of labels is in the
+// line already.
+func named(prefix string, m Metrics) metrics.Values {
+	all := metrics.Values{}
+	for _, v := range m.Values {
+		if v.Name != accuracyName || m.Labels == 0 {
+			all = append(all, metrics.Value{Name: prefix + v.Name, Value: v.Value})
+		}
+	}
+	return all
 }
 
 // accuracy returns nil if there are no labels.

@@ -1,10 +1,6 @@
 package train
 
-import (
-	"gorgonia.org/tensor"
-
-	"github.com/plexaura/plexaura/shape"
-)
+import "github.com/plexaura/plexaura/train/metrics"
 
 // Metrics are the results on a number of examples. They are sums, so that adding and saving them
 // loses no precision.
@@ -13,6 +9,10 @@ type Metrics struct {
 	LossSum  float64 `json:"loss_sum"`
 	Correct  int     `json:"correct,omitempty"` // labels predicted correctly by the largest output
 	Labels   int     `json:"labels,omitempty"`  // labels compared; 0 if targets are not class numbers
+
+	// Values are those of the metrics that the [Config] names, over these examples. They are
+	// computed at the end of an epoch, and nil before.
+	Values metrics.Values `json:"values,omitempty"`
 }
 
 // Loss returns the mean loss over the examples.
@@ -21,6 +21,24 @@ func (m Metrics) Loss() float64 { return m.LossSum / float64(max(m.Examples, 1))
 // Accuracy returns the fraction of the labels that were predicted correctly, from 0 to 1. It is 0
 // if there are no labels.
 func (m Metrics) Accuracy() float64 { return float64(m.Correct) / float64(max(m.Labels, 1)) }
+
+// The names of what [Metrics] have without being asked.
+const (
+	lossName     = "loss"
+	accuracyName = "accuracy"
+)
+
+// Value returns the metric of a name: "loss", "accuracy" if there are labels, or one of Values. ok is
+// false if there is none.
+func (m Metrics) Value(name string) (value float64, ok bool) {
+	switch {
+	case name == lossName:
+		return m.Loss(), true
+	case name == accuracyName && m.Labels > 0:
+		return m.Accuracy(), true
+	}
+	return m.Values.Get(name)
+}
 
 func (m *Metrics) add(o Metrics) {
 	m.Examples += o.Examples
@@ -54,60 +72,4 @@ func (e Epoch) WaitShare() float64 {
 		return 0
 	}
 	return e.Waited / e.Seconds
-}
-
-// classes describes the position of the classes in an output: along axis 1, with a stride of inner
-// elements.
-type classes struct{ count, inner int }
-
-// classesOf returns the classes of outputs for targets, given the types for one example. It returns
-// false if the output does not choose among classes.
-func classesOf(output, target shape.Type) (c classes, ok bool) {
-	if target.DType != shape.Int32 || output.Rank() != target.Rank()+2 || !output.IsFloat() {
-		return c, false
-	}
-	count, known := output.Dim(1).Int()
-	if !known || count < 2 || output.Drop(1) != batched(target).Shape {
-		return c, false
-	}
-	return classes{count, target.Len()}, true
-}
-
-// compare compares outputs with labels. If confusion is not nil, it counts there how often each
-// class (row) was predicted as each class (column). Labels that are not a class are ignored.
-func (c classes) compare(output *tensor.Dense, labels []int32, confusion [][]int) (correct, seen int) {
-	if output.Dtype() == tensor.Float64 {
-		return compare(c, output.Float64s(), labels, confusion)
-	}
-	return compare(c, output.Float32s(), labels, confusion)
-}
-
-func compare[T shape.Float](c classes, output []T, labels []int32, confusion [][]int) (correct, seen int) {
-	for i, label := range labels {
-		if label < 0 || int(label) >= c.count {
-			continue
-		}
-		n, j := i/c.inner, i%c.inner
-		best := largest(output[n*c.count*c.inner+j:], c.count, c.inner)
-		seen++
-		if best == int(label) {
-			correct++
-		}
-		if confusion != nil {
-			confusion[label][best]++
-		}
-	}
-	return correct, seen
-}
-
-// largest returns the index of the largest of count numbers at a stride of step. Of equal numbers
-// it returns the first.
-func largest[T shape.Float](v []T, count, step int) int {
-	best := 0
-	for i := 1; i < count; i++ {
-		if v[i*step] > v[best*step] {
-			best = i
-		}
-	}
-	return best
 }

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/train/metrics"
 )
 
 // Loss builds the loss that training minimises: a scalar, the mean over the examples of a batch,
@@ -29,6 +31,9 @@ type Network struct {
 	Evaluation Outputs
 	// Inference has only the output, in inference form.
 	Inference *graph.Node
+	// Shard has what is computed for a shard, if batches are computed in shards: the loss, the output,
+	// and what adds up gradients over all shards. Training then has Inputs for these sums.
+	Shard []*graph.Node
 	// Leaves are the parameters and states of the model itself.
 	Leaves []*graph.Node
 	// Averaged reports that Evaluation and Inference use the moving averages of the parameters,
@@ -40,7 +45,7 @@ type Network struct {
 	phases   [2]int               // in the training graph, the first nodes of gradients and updates
 	feeds    map[*graph.Node]feed // by Input
 	computed *computed            // inputs of Training; nil if it computes the gradients itself
-	halves   *split               // of Training, if batches are computed in shards
+	updating []*graph.Node        // the loss and the learning rate, in the graph of the updates, if batches are computed in shards
 }
 
 // The names of the inputs. Axis 0 is the examples.
@@ -55,6 +60,21 @@ const (
 // there is no graph for training. The error is a [graph.ErrorList] of all mistakes in the graph.
 func Build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer) (*Network, error) {
 	n, err := build(model, info, loss, opt, how{mixed: info.Target})
+	return n, prefixed(err)
+}
+
+// BuildShards is [Build] for batches in shards as p says, on one process.
+func BuildShards(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer, p Parallel) (*Network, error) {
+	p.Group = nil
+	p, err := p.withDefaults()
+	if err != nil {
+		return nil, prefixed(err)
+	}
+	team, err := shards.New(context.Background(), p.Group, p.Shards, shards.Options{Wire: p.Wire})
+	if err != nil {
+		return nil, prefixed(err)
+	}
+	n, err := build(model, info, loss, opt, how{mixed: info.Target, team: team, local: p.LocalBatchNorm})
 	return n, prefixed(err)
 }
 
@@ -192,8 +212,8 @@ func checkClasses(output *graph.Node, info data.Info) {
 	if !output.Valid() || len(info.Classes) == 0 {
 		return
 	}
-	c, ok := classesOf(output.Type(), info.Target)
-	if ok && c.count != len(info.Classes) {
+	c, ok := metrics.ClassesOf(output.Type(), batched(info.Target))
+	if ok && c.Count != len(info.Classes) {
 		output.Graph().Report(output, fmt.Errorf("the output is %v, but the data have %d classes", output.Type(), len(info.Classes)))
 	}
 }

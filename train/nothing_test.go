@@ -11,12 +11,15 @@ import (
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/train"
+	measures "github.com/plexaura/plexaura/train/metrics"
 )
 
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
 			"Build":          train.Build,
+			"BuildShards":    train.BuildShards,
+			"FindRate":       train.FindRate,
 			"Fit":            train.Fit,
 			"LoadCheckpoint": train.LoadCheckpoint,
 			"LockFolder":     train.LockFolder,
@@ -30,12 +33,19 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(train.Metrics),
 			new(train.MismatchError),
 			new(train.NotFiniteError),
+			new(train.NoCallback),
 			new(train.Predictor),
+			new(train.SharedError),
 		},
 		Takes: map[string]string{
 			"Build(train.Loss)":                            "that of the targets is the default",
 			"Build(optim.Optimizer)":                       "there is then no graph for training",
+			"BuildShards(train.Loss)":                      "that of the targets is the default",
+			"BuildShards(optim.Optimizer)":                 "there is then no graph for training",
 			"FolderLock.Close(*train.FolderLock)":          "nothing is locked, so that defer may be put before the error is looked at",
+			"SharedError.Unwrap(*train.SharedError)":       "no error wraps none",
+			"NoCallback.End(*train.Result)":                "a run that did not begin has none",
+			"NoCallback.End(error)":                        "a run that went well has none",
 			"NotFiniteError.Unwrap(*train.NotFiniteError)": "no error wraps none",
 			"Predictor.Evaluate(train.Loss)":               "that of the targets is the default",
 		},
@@ -53,7 +63,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			if err != nil {
 				panic(err)
 			}
-			return []any{ds, c, r.Checkpoint, p, ds.Info(), c.Model, c.Engine, c.Optimizer, context.Background(), 1}
+			return []any{ds, c, r.Checkpoint, p, ds.Info(), c.Model, c.Engine, c.Optimizer, context.Background(), measures.Accuracy{}, 1}
 		},
 	})
 }

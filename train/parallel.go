@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -16,6 +17,8 @@ import (
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/internal/shards"
+	"github.com/plexaura/plexaura/interop/safetensors"
+	"github.com/plexaura/plexaura/train/metrics"
 	"github.com/plexaura/plexaura/vm"
 )
 
@@ -24,7 +27,7 @@ import (
 type Parallel struct {
 	// Group is the group of the processes that train together; nil means that there is only this
 	// one. Each calls [Fit] with the same Config, apart from Group, and gets the same result. Only rank 0
-	// calls the callbacks of the Config and writes files. An error on one rank ends the run on all.
+	// calls the callbacks of the Config and writes files; the others take over what callbacks change in the store. An error on one rank ends the run on all.
 	Group dist.Group
 	// Shards is the number of parts that a batch is cut into, by the position of the examples. It must
 	// be a multiple of the number of ranks. The same number gives the same bits on any number of
@@ -49,7 +52,7 @@ func (p Parallel) parallel() bool { return p.Shards > 1 }
 // ofRank returns the Config for a rank: only rank 0 writes files and calls back.
 func (c Config) ofRank() Config {
 	if c.Group.Rank() > 0 {
-		c.Folder, c.Lock, c.OnStart, c.OnStep, c.OnEpoch = "", nil, nil, nil, nil
+		c.Folder, c.Lock, c.Callbacks, c.OnStart, c.OnStep, c.OnEpoch = "", nil, nil, nil, nil, nil
 	}
 	return c
 }
@@ -117,6 +120,10 @@ func (r *run) newParallel(p programs) (*parallel, error) {
 			return nil, err
 		}
 		l.given.shard = newShardInputs(s)
+		if l.observed, err = r.observedInTraining(p); err != nil {
+			return nil, err
+		}
+		l.sums = nil // the sums of the epoch are merged in the order of the shards
 		x.local = append(x.local, l)
 	}
 	var err error
@@ -126,7 +133,7 @@ func (r *run) newParallel(p programs) (*parallel, error) {
 	sums, params := r.team.Sums(), len(p.computed.wrt)
 	x.loss = newScalar(p.computed.loss.Type().DType)
 	x.update.given = results{loss: x.loss, grads: sums[:params], states: sums[params:]}
-	return x, r.team.Prepare(p.halves.gradient...)
+	return x, r.team.Prepare(p.Shard...)
 }
 
 // step makes one step of a batch, of which the own examples were read.
@@ -148,6 +155,9 @@ func (r *run) parallelStep(ctx context.Context, b data.Batch) (m Metrics, res re
 		return m, res, r.broken(err)
 	}
 	if m, err = x.total(ctx, r); err != nil {
+		return m, res, r.broken(err)
+	}
+	if err := r.mergeStep(ctx, n); err != nil {
 		return m, res, r.broken(err)
 	}
 	setScalar(x.loss, m.LossSum/float64(n))
@@ -214,6 +224,75 @@ func (x *parallel) total(ctx context.Context, r *run) (sum Metrics, err error) {
 	return sum, nil
 }
 
+// mergeStep merges the metrics of all shards of a batch of n examples into those of the epoch.
+func (r *run) mergeStep(ctx context.Context, n int) (err error) {
+	if r.sums == nil || len(r.sums.Metrics()) == 0 {
+		return nil
+	}
+	x := r.parallel
+	_, lo, _ := x.team.Shards()
+	var own []byte
+	for i, l := range x.local {
+		if from, to := x.team.Part(lo+i, n); from == to {
+			continue
+		}
+		if own, err = appendPart(own, l.part); err != nil {
+			return err
+		}
+	}
+	all, err := r.exchange(ctx, own)
+	if err != nil {
+		return err
+	}
+	for _, parts := range all {
+		for len(parts) > 0 {
+			if parts, err = mergePart(r.sums, x.local[0].part, parts); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// appendPart appends the encoded metrics of a part of a batch, with their length.
+func appendPart(b []byte, part *metrics.Set) ([]byte, error) {
+	at := len(b)
+	b, err := part.AppendBinary(append(b, make([]byte, lengthBytes)...))
+	if err != nil {
+		return nil, err
+	}
+	binary.LittleEndian.PutUint64(b[at:], uint64(len(b)-at-lengthBytes))
+	return b, nil
+}
+
+const lengthBytes = 8
+
+// mergePart merges the first encoded metrics of parts into sums, and returns the rest. It overwrites
+// part.
+func mergePart(sums, part *metrics.Set, parts []byte) (rest []byte, err error) {
+	if len(parts) < lengthBytes || binary.LittleEndian.Uint64(parts) > uint64(len(parts)-lengthBytes) {
+		return nil, errors.New("the metrics of another rank are cut off")
+	}
+	n := lengthBytes + int(binary.LittleEndian.Uint64(parts))
+	if err := part.UnmarshalBinary(parts[lengthBytes:n]); err != nil {
+		return nil, err
+	}
+	return parts[n:], sums.Merge(part)
+}
+
+// exchange returns what each rank passes.
+func (r *run) exchange(ctx context.Context, own []byte) ([][]byte, error) {
+	if r.Group.Size() == 1 {
+		return [][]byte{own}, nil
+	}
+	ctx, cancel := r.waiting(ctx)
+	defer cancel()
+	return dist.Collect(ctx, r.Group, own, maxMessages)
+}
+
+// maxMessages bounds what all ranks send each other at once, in bytes, besides gradients.
+const maxMessages = 1 << 31
+
 // validateShards evaluates every batch in shards.
 func (r *run) validateShards(ctx context.Context) (sum Metrics, err error) {
 	x := r.parallel
@@ -224,40 +303,60 @@ func (r *run) validateShards(ctx context.Context) (sum Metrics, err error) {
 			return sum, err
 		}
 		for s := lo; s < hi; s++ {
-			var m Metrics
-			if part := x.part(b, s); len(part.Examples) > 0 {
-				if m, _, err = r.eval.run(ctx, part); err != nil {
-					return sum, fmt.Errorf("batch %d of %d: %w", b.Index+1, r.validation.Len(), err)
-				}
+			part := x.part(b, s)
+			if len(part.Examples) == 0 {
+				continue
 			}
-			own = append(own, make([]byte, metricsBytes)...)
-			m.encode(own[len(own)-metricsBytes:])
+			if own, err = r.evaluateShard(ctx, own, part); err != nil {
+				return sum, fmt.Errorf("batch %d of %d: %w", b.Index+1, r.validation.Len(), err)
+			}
 		}
 	}
 	clear(x.views) // of validation's batches
-	return r.collect(ctx, own, (hi-lo)*metricsBytes)
-}
-
-// collect adds the results of all ranks in the order of the batches, of each of which every rank has
-// each bytes, and of their shards.
-func (r *run) collect(ctx context.Context, own []byte, each int) (sum Metrics, err error) {
 	if err := r.together(ctx, nil); err != nil {
 		return sum, err
 	}
-	waiting, cancel := r.waiting(ctx)
-	defer cancel()
-	all, err := dist.Collect(waiting, r.Group, own, r.Group.Size()*len(own))
+	all, err := r.exchange(ctx, own)
 	if err != nil {
 		return sum, r.broken(err)
 	}
-	for at := 0; at < len(own); at += each {
-		for _, records := range all {
-			for i := at; i < at+each; i += metricsBytes {
-				sum.add(decodeMetrics(records[i:]))
+	return r.mergeValidation(all)
+}
+
+// evaluateShard evaluates a part of a batch, and appends its encoded results to b.
+func (r *run) evaluateShard(ctx context.Context, b []byte, part data.Batch) ([]byte, error) {
+	sums := r.eval.sums
+	r.eval.sums = nil
+	m, _, err := r.eval.run(ctx, part)
+	r.eval.sums = sums
+	if err != nil {
+		return nil, err
+	}
+	b = append(b, make([]byte, metricsBytes)...)
+	m.encode(b[len(b)-metricsBytes:])
+	return appendPart(b, r.eval.part)
+}
+
+// mergeValidation merges the results that the ranks have sent, in the order of batches and shards.
+func (r *run) mergeValidation(all [][]byte) (sum Metrics, err error) {
+	size := min(r.Batch, r.Validation.Len())
+	k, _, _ := r.team.Shards()
+	r.eval.sums.Reset()
+	for left := r.Validation.Len(); left > 0; left -= size {
+		n := min(size, left)
+		for s := range min(k, n) {
+			rank := s / (k / len(all))
+			if len(all[rank]) < metricsBytes {
+				return sum, errors.New("the results of another rank are cut off")
+			}
+			sum.add(decodeMetrics(all[rank]))
+			if all[rank], err = mergePart(r.eval.sums, r.eval.part, all[rank][metricsBytes:]); err != nil {
+				return sum, err
 			}
 		}
 	}
-	return sum, nil
+	sum.Values, err = r.eval.sums.Values()
+	return sum, err
 }
 
 // metricsBytes is the size of encoded Metrics.
@@ -285,10 +384,38 @@ func (r *run) waiting(ctx context.Context) (context.Context, context.CancelFunc)
 // broken ends the other ranks, which are in the middle of something that this rank cannot take part in.
 func (r *run) broken(err error) error {
 	if r.Group.Size() > 1 && !r.told {
-		r.told = true
+		r.told, r.apart = true, true
 		r.Group.Abort(err)
 	}
 	return err
+}
+
+// A SharedError is an error of [Fit] that all ranks know of, and that all of them return, each in its own
+// words. Other errors, such as those of the group itself, are of one rank.
+type SharedError struct{ Err error }
+
+// Error is that of Err.
+func (e *SharedError) Error() string {
+	if e == nil || e.Err == nil {
+		return "no error"
+	}
+	return e.Err.Error()
+}
+
+// Unwrap returns Err.
+func (e *SharedError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
+
+// shared returns err as one that all ranks know of, if they do.
+func (r *run) shared(err error) error {
+	if err == nil || r.Group.Size() == 1 || r.apart {
+		return err
+	}
+	return &SharedError{err}
 }
 
 // together tells the other ranks of err, and returns err or, if that is nil, that of another rank. All
@@ -363,6 +490,82 @@ func decodeError(rank int, m []byte) error {
 		return fmt.Errorf("on rank %d: %w", rank, context.Canceled)
 	}
 	return fmt.Errorf("rank %d stopped: %s", rank, m[1:])
+}
+
+// written returns how often each value has been written.
+func (r *run) written() map[string]uint64 {
+	if r.Group.Size() == 1 {
+		return nil
+	}
+	writes := map[string]uint64{}
+	for _, name := range r.state.Store.Names() {
+		writes[name] = r.state.Store.Writes(name)
+	}
+	return writes
+}
+
+// share gives the other ranks the values that callbacks of rank 0 have changed.
+func (r *run) share(ctx context.Context) error {
+	if r.Group.Size() == 1 {
+		return nil
+	}
+	own, err := r.changed()
+	if err != nil {
+		return r.broken(err)
+	}
+	all, err := r.exchange(ctx, own)
+	if err != nil {
+		return r.broken(err)
+	}
+	if r.Group.Rank() == 0 || len(all[0]) == 0 {
+		return nil
+	}
+	file, err := safetensors.Read(bytes.NewReader(all[0]))
+	if err != nil {
+		return r.broken(err)
+	}
+	for _, t := range file.Tensors {
+		if err := setBytes(r.state.Store, t); err != nil {
+			return r.broken(err)
+		}
+	}
+	return nil
+}
+
+// changed returns the values of this rank's store that have been written since r.writes, as a
+// safetensors file; nil if there are none.
+func (r *run) changed() ([]byte, error) {
+	var f safetensors.File
+	for _, name := range r.state.Store.Names() {
+		if r.state.Store.Writes(name) == r.writes[name] {
+			continue
+		}
+		v, err := r.state.Store.Value(name)
+		if err != nil {
+			return nil, err
+		}
+		f.Tensors = append(f.Tensors, safetensors.OfBytes(name, typeOf(v), engine.BufferOfDense(v).Bytes()))
+	}
+	if len(f.Tensors) == 0 {
+		return nil, nil
+	}
+	var b bytes.Buffer
+	err := safetensors.Write(&b, f)
+	return b.Bytes(), err
+}
+
+// setBytes sets the value of s that has the name of t, to t.
+func setBytes(s *vm.Store, t safetensors.Tensor) error {
+	v, err := s.Value(t.Name)
+	if err != nil {
+		return err
+	}
+	b := engine.BufferOfDense(v).Bytes()
+	if len(b) != len(t.Data) {
+		return fmt.Errorf("rank 0 has %v, this rank %v as %q", t, typeOf(v), t.Name)
+	}
+	copy(b, t.Data)
+	return s.Set(t.Name, v)
 }
 
 // agree returns an error if the ranks are about to train different things.

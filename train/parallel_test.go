@@ -17,6 +17,7 @@ import (
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/train"
+	"github.com/plexaura/plexaura/train/callbacks"
 	"github.com/plexaura/plexaura/vm"
 )
 
@@ -48,7 +49,7 @@ func TestShardsGiveTheSameBitsOnAnyNumberOfRanks(t *testing.T) {
 	for _, shards := range []int{4, 6} {
 		for _, localNorm := range []bool{false, true} {
 			t.Run(fmt.Sprint(shards, localNorm), func(t *testing.T) {
-				c := config(t)
+				c := measured(t)
 				c.Batch = 5 // with 14 examples: shards of unequal size, and shards without examples
 				c.Shards, c.LocalBatchNorm = shards, localNorm
 				one := fit(t, c)
@@ -92,7 +93,7 @@ func TestShardsComputeTheWholeBatch(t *testing.T) {
 
 // A run that was stopped on some ranks goes on on another number of them, and ends with the same bits.
 func TestARunGoesOnOnAnotherNumberOfRanks(t *testing.T) {
-	c := config(t)
+	c := measured(t)
 	c.Batch, c.Shards = 5, 4
 	whole := fit(t, c)
 	folder := filepath.Join(t.TempDir(), "run")
@@ -120,6 +121,25 @@ func TestARunGoesOnOnAnotherNumberOfRanks(t *testing.T) {
 	saved, err := train.LoadCheckpoint(filepath.Join(folder, train.CheckpointFile))
 	require.NoError(t, err)
 	require.Equal(t, values(t, whole.Checkpoint.Store), values(t, saved.Store))
+}
+
+// What a callback changes in the store of rank 0, as one that lowers the learning rate does, changes on all
+// ranks.
+func TestCallbacksChangeTheValuesOfAllRanks(t *testing.T) {
+	c := config(t)
+	c.Shards = 2
+	c.Optimizer = optim.Recipe{Rule: optim.SGD{LR: .1}, Scaled: true}
+	plateau := func() *callbacks.ReduceOnPlateau {
+		return &callbacks.ReduceOnPlateau{Patience: 1, MinDelta: 100, Factor: .5}
+	}
+	c.Callbacks = []train.Callback{plateau()}
+	one := fit(t, c)
+	require.Equal(t, []float64{.25}, floats(t, one.Checkpoint.Store, optim.RateScale))
+	results, errs := onRanks(t, 2, c, func(rank int, c *train.Config) { c.Callbacks = []train.Callback{plateau()} })
+	noErrors(t, errs)
+	for _, r := range results {
+		require.Equal(t, values(t, one.Checkpoint.Store), values(t, r.Checkpoint.Store))
+	}
 }
 
 // Cancelling one rank ends all of them after the same step, with the checkpoint of that step.

@@ -17,6 +17,7 @@ import (
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
+	"github.com/plexaura/plexaura/train/metrics"
 	"github.com/plexaura/plexaura/vm"
 )
 
@@ -62,7 +63,7 @@ func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine, opts []vm.Opti
 	}
 	output := net.Inference
 	outs := []*graph.Node{output, output}
-	if _, ok := classesOf(output.Type(), w.Info.Target); ok {
+	if _, ok := metrics.ClassesOf(output.Type(), batched(w.Info.Target)); ok {
 		outs[1] = ops.Softmax(output, 1)
 	}
 	t := output.Type()
@@ -283,13 +284,14 @@ type Evaluation struct {
 }
 
 // Evaluate evaluates the model on all examples of ds. If loss is nil, the default of [Build] is
-// used. A loss that is not finite is an error, as in [Predictor.Predict].
-func (p *Predictor) Evaluate(ctx context.Context, ds data.Dataset, loss Loss) (Evaluation, error) {
-	e, err := p.evaluate(ctx, ds, loss)
+// used. The values of further metrics are in Metrics.Values. A loss that is not finite is an error, as
+// in [Predictor.Predict].
+func (p *Predictor) Evaluate(ctx context.Context, ds data.Dataset, loss Loss, further ...metrics.Metric) (Evaluation, error) {
+	e, err := p.evaluate(ctx, ds, loss, further)
 	return e, prefixed(err)
 }
 
-func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e Evaluation, err error) {
+func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss, further []metrics.Metric) (e Evaluation, err error) {
 	if err := p.check(); err != nil {
 		return e, err
 	}
@@ -321,10 +323,13 @@ func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss) (e
 	if err != nil {
 		return e, err
 	}
+	if r.observed, err = observedOf(further, program.Outputs()[1], p.Info(), ds.Len(), defaultBatch, 0); err != nil {
+		return e, err
+	}
 	if r.labelled {
-		r.confusion = make([][]int, r.classes.count)
+		r.confusion = make([][]int, r.classes.Count)
 		for i := range r.confusion {
-			r.confusion[i] = make([]int, r.classes.count)
+			r.confusion[i] = make([]int, r.classes.Count)
 		}
 	}
 	m, err := r.runAll(ctx, batches)

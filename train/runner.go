@@ -8,6 +8,7 @@ import (
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/train/metrics"
 	"github.com/plexaura/plexaura/vm"
 )
 
@@ -18,10 +19,11 @@ type runner struct {
 	gradients *gradientRunner // runs first, if not nil
 	feeds     []feed          // one for each input of the program
 	args      []*tensor.Dense
-	classes   classes
+	classes   metrics.Classes
 	labelled  bool
 	confusion [][]int // counted if not nil
 	given     results // passed to feeds, if there are no gradients
+	observed
 }
 
 // feed returns the value of an input, from a batch and the results of Gradients.
@@ -41,7 +43,7 @@ func (n *Network) newRunner(p *vm.Program, s *vm.Store, info data.Info) (*runner
 		return nil, err
 	}
 	r := &runner{machine: m, feeds: feeds, args: make([]*tensor.Dense, len(feeds))}
-	r.classes, r.labelled = classesOf(p.Outputs()[1], info.Target)
+	r.classes, r.labelled = metrics.ClassesOf(p.Outputs()[1], batched(info.Target))
 	return r, nil
 }
 
@@ -69,9 +71,23 @@ func (r *runner) run(ctx context.Context, b data.Batch) (m Metrics, res results,
 	}
 	m = Metrics{Examples: len(b.Examples), LossSum: loss * float64(len(b.Examples))}
 	if r.labelled {
-		m.Correct, m.Labels = r.classes.compare(res.output, b.Y.Int32s(), r.confusion)
+		r.compare(&m, res.output, b.Y.Int32s())
 	}
-	return m, res, nil
+	return m, res, r.observe(res.output, b.Y)
+}
+
+// compare compares outputs with labels. If confusion is not nil, it counts there how often each
+// class (row) was predicted as each class (column). Labels that are not a class are ignored.
+func (r *runner) compare(m *Metrics, output *tensor.Dense, labels []int32) {
+	r.classes.Each(output, labels, func(label, predicted int) {
+		m.Labels++
+		if label == predicted {
+			m.Correct++
+		}
+		if r.confusion != nil {
+			r.confusion[label][predicted]++
+		}
+	})
 }
 
 func (r *runner) results(ctx context.Context, b data.Batch) (res results, err error) {
@@ -93,6 +109,7 @@ func (r *runner) results(ctx context.Context, b data.Batch) (res results, err er
 
 // runAll runs the program on every batch of an epoch that is not shuffled.
 func (r *runner) runAll(ctx context.Context, l *data.Loader) (sum Metrics, err error) {
+	r.sums.Reset()
 	for b, err := range l.EpochFrom(ctx, 0, 0) {
 		if err != nil {
 			return sum, err
@@ -103,5 +120,6 @@ func (r *runner) runAll(ctx context.Context, l *data.Loader) (sum Metrics, err e
 		}
 		sum.add(m)
 	}
-	return sum, nil
+	sum.Values, err = r.sums.Values()
+	return sum, err
 }

@@ -12,15 +12,8 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// A split is the graph for training in two: what is computed for a shard, and what changes the values,
-// given the sums over all shards.
-type split struct {
-	gradient []*graph.Node // of a shard: the loss, the output, and the node that adds up the rest
-	update   []*graph.Node // the loss of the batch, and the learning rate
-}
-
-// split splits the graph for training, in which Inputs stand for the loss and the gradients already.
-// An update without owner of a floating-point value, such as a running statistic, becomes the mean of
+// split splits the graph for training, in which Inputs stand for the loss and the gradients already,
+// in two: what is computed for a shard, and what changes the values, given the sums over all shards. An update without owner of a floating-point value, such as a running statistic, becomes the mean of
 // the updates of all shards, weighted by the number of their examples.
 func (n *Network) split(team *shards.Team) error {
 	c := n.computed
@@ -45,7 +38,7 @@ func (n *Network) split(team *shards.Team) error {
 	if err := image[0].Graph().Err(); err != nil {
 		return err
 	}
-	n.halves = &split{gradient: []*graph.Node{image[0], image[1], b.Moved(image[2], image[3], image[4]).Collect(image[5:])}}
+	n.Shard = []*graph.Node{image[0], image[1], b.Moved(image[2], image[3], image[4]).Collect(image[5:])}
 	if err := image[0].Graph().Err(); err != nil {
 		return err
 	}
@@ -102,7 +95,7 @@ func (n *Network) updates(g *graph.Graph, t tracked) error {
 		roots = append(roots, u.Value)
 	}
 	image := graph.Transform(roots, graph.InTurn(kept))
-	n.halves.update = image[:2:2]
+	n.updating = image[:2:2]
 	leaves, values := image[2:], image[2+len(kept)+len(t.measured):]
 	dst := image[0].Graph()
 	for i, u := range kept {

@@ -165,7 +165,9 @@ func report(stderr io.Writer, command string, out *output, err error) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "%s: %s\n", command, oneLine(err))
+	if !errors.As(err, &silent{}) {
+		fmt.Fprintf(stderr, "%s: %s\n", command, oneLine(err))
+	}
 	if b := (*bug)(nil); errors.As(err, &b) {
 		_, _ = stderr.Write(b.stack)
 		return statusBug

@@ -9,6 +9,7 @@ import (
 
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/data/cifar"
 	"github.com/plexaura/plexaura/data/imagenet"
 	"github.com/plexaura/plexaura/data/mnist"
 	"github.com/plexaura/plexaura/data/picture"
@@ -75,6 +76,10 @@ func models() map[string]model {
 			build: build, image: shape.Of(3, 224, 224), classes: imagenet.Classes(),
 			loss: crossEntropy, preprocess: picture.ImageNet(), lr: .01, schedule: bySteps, step: 30, gamma: .1,
 		}
+	}
+	all["resnet18-cifar"] = model{
+		build: func(n int) nn.Layer { return resnet.NewSmall(resnet.Basic, [4]int{2, 2, 2, 2}, n) }, image: shape.Of(3, 32, 32),
+		classes: cifar.Info().Classes, loss: crossEntropy, preprocess: cifar.Info().Preprocess, lr: .1, schedule: "onecycle",
 	}
 	published := all["alexnet2012"]
 	published.preprocess.Std = []float32{alexnet.Std2012, alexnet.Std2012, alexnet.Std2012}

@@ -41,6 +41,13 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// mute drops what is printed from now on.
+func (o *output) mute() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.w, o.raw = io.Discard, io.Discard
+}
+
 // close ends the output and returns the first failure.
 func (o *output) close() error {
 	o.mu.Lock()

@@ -9,12 +9,14 @@ import (
 	"text/tabwriter"
 
 	"github.com/plexaura/plexaura/optim"
+	"github.com/plexaura/plexaura/train"
 	"github.com/plexaura/plexaura/vm"
 )
 
 func program(_ context.Context, c *call) error {
 	pick := c.pick(64)
 	training := c.Bool("train", false, "the training step instead of inference")
+	parts := c.Int("shards", 0, "with -train: what is computed for one of `K` parts of a batch of -batch images, of which each has its share")
 	after := c.String("after", "", "print the program as it is after this `pass`: "+strings.Join(passNames(), ", "))
 	dot := c.Bool("dot", false, "write Graphviz")
 	costs := c.Bool("costs", false, "what each convolution would cost by each algorithm, and which the engine takes")
@@ -38,13 +40,22 @@ func program(_ context.Context, c *call) error {
 	if (*file == "" && len(dims) > 0) || (*file != "" && *training) {
 		return usagef("-dim is of -onnx, and -train is not")
 	}
+	if *parts > 0 && !*training {
+		return usagef("-shards is of -train")
+	}
 	b := s.model.infer()
 	if *file != "" {
 		if b, err = onnxGraph(*file, dims); err != nil {
 			return err
 		}
 	}
-	if *training {
+	if *parts > 0 {
+		n, err := train.BuildShards(s.model.layer(s.model.info()), s.model.info(), s.model.loss, optim.SGD{LR: s.model.lr, Momentum: .9}, train.Parallel{Shards: *parts})
+		if err != nil {
+			return err
+		}
+		b.outs, s.batch = n.Shard, (s.batch-1) / *parts + 1
+	} else if *training {
 		b, opts = s.model.train(optim.SGD{LR: s.model.lr, Momentum: .9}), append(opts, vm.Train)
 	}
 	if *after != "" {

@@ -42,25 +42,50 @@ type settings struct {
 	// Augment is the recipe's name; empty in runs from before there were any.
 	Augment string `json:"augment,omitempty"`
 	VM      string `json:"vm"` // what computes losses and gradients
+	// Shards is the number of parts of a batch; 0 in runs that compute it whole.
+	Shards int  `json:"shards,omitempty"`
+	Local  bool `json:"local_batchnorm,omitempty"`
 }
 
-func trainCommand(ctx context.Context, c *call) error {
+func trainCommand(ctx context.Context, c *call) (err error) {
 	r := trainRun{call: c}
 	resume := r.declare()
 	if err := c.parse(false); err != nil {
-		return err
+		return alike(err)
+	}
+	if r.followed, err = c.follow(r.followed); err != nil {
+		return alike(err)
+	}
+	if *resume && r.followed != "" {
+		return alike(usagef("-resume: the run has its settings; leave -recipe out"))
 	}
 	if err := cmp.Or(r.recording.check(), r.checkPage()); err != nil {
+		return alike(err)
+	}
+	if err := r.sharding.begin(); err != nil {
 		return err
 	}
+	defer func() { err = r.sharding.end(err) }()
+	if r.sharding.rank() > 0 {
+		c.stdout.mute()
+		r.ui, r.recording = "", recording{}
+	}
+	r.settings.shareAmong(r.sharding.group.Size())
+	if err := r.printf("%s", r.followed); err != nil {
+		return err
+	}
+	return r.run(ctx, *resume)
+}
+
+// run takes the data and the folder, and trains.
+func (r *trainRun) run(ctx context.Context, resume bool) (err error) {
 	if r.folder == "" {
 		r.folder = filepath.Join("runs", r.settings.Model)
 	}
-	if err := r.take(ctx, *resume); err != nil {
+	if err := r.take(ctx, resume); err != nil {
 		return err
 	}
 	defer r.lock.Close()
-	var err error
 	if r.window, err = r.openWindow(r.ui, r.stay); err != nil {
 		return err
 	}
@@ -72,7 +97,7 @@ func trainCommand(ctx context.Context, c *call) error {
 		return err
 	}
 	r.data = ds
-	if err := ds.tell(c.stdout); err != nil {
+	if err := ds.tell(r.call.stdout); err != nil {
 		return err
 	}
 	r.data.limit(r.settings.Limit, r.settings.Test)
@@ -82,6 +107,7 @@ func trainCommand(ctx context.Context, c *call) error {
 // declare declares the flags.
 func (r *trainRun) declare() (resume *bool) {
 	c, s := r.call, &r.settings
+	c.StringVar(&r.followed, "recipe", "", recipeUsage())
 	c.StringVar(&s.Model, "model", "lenet", "one of "+list(models()))
 	c.StringVar(&s.Data, "data", "mnist", dataUsage)
 	c.IntVar(&s.Epochs, "epochs", 8, "passes over the training images, in total")
@@ -99,6 +125,7 @@ func (r *trainRun) declare() (resume *bool) {
 	c.IntVar(&s.Test, "test-limit", 0, "validate and test on only the first `N` images of each; 0 means all")
 	c.Float64Var(&s.Decay, "decay", 0, "weight decay, such as 5e-4: this multiple of each parameter is added to its gradient")
 	r.recording.declare(c)
+	r.sharding.declare(c, &s.Shards, &s.Local)
 	c.StringVar(&r.folder, "out", "", "run `folder` (default runs/MODEL)")
 	c.StringVar(&r.ui, "ui", "", uiUsage+", on which the run can be watched and stopped; empty means no page")
 	c.BoolVar(&r.stay, "stay", true, "with -ui, keep serving the page after training, until Ctrl-C, to draw digits")
@@ -111,8 +138,7 @@ func (r *trainRun) take(ctx context.Context, resume bool) (err error) {
 		if err := r.choose(); err != nil {
 			return err
 		}
-		r.lock, err = train.LockFolder(r.folder)
-		return err
+		return r.lockFolder()
 	}
 	file := filepath.Join(r.folder, train.CheckpointFile)
 	if _, err := os.Stat(file); err != nil { // nor is the folder made then
@@ -123,7 +149,7 @@ func (r *trainRun) take(ctx context.Context, resume bool) (err error) {
 			return fmt.Errorf("-resume: %w", err)
 		}
 	}
-	if r.lock, err = train.LockFolder(r.folder); err != nil {
+	if err := r.lockFolder(); err != nil {
 		return err
 	}
 	r.from, err = await(ctx, func() (*train.Checkpoint, error) { return train.LoadCheckpoint(file) })
@@ -136,6 +162,15 @@ func (r *trainRun) take(ctx context.Context, resume bool) (err error) {
 	if err != nil {
 		r.lock.Close()
 	}
+	return err
+}
+
+// lockFolder locks the folder of the run, on the rank that writes there.
+func (r *trainRun) lockFolder() (err error) {
+	if r.sharding.rank() > 0 {
+		return nil
+	}
+	r.lock, err = train.LockFolder(r.folder)
 	return err
 }
 
@@ -187,6 +222,13 @@ func (s settings) check() error {
 	return nil
 }
 
+// shareAmong sets the number of shards where it is not given.
+func (s *settings) shareAmong(ranks int) {
+	if s.Shards == 0 && ranks > 1 {
+		s.Shards = ranks
+	}
+}
+
 // takeUp takes up the settings of the checkpoint. Flags may change the number of epochs, the
 // engine and the VM; others that differ are an error, since the run would be another.
 func (r *trainRun) takeUp() error {
@@ -210,7 +252,7 @@ func (r *trainRun) takeUp() error {
 			r.settings.Engine = given.Engine
 		case "vm":
 			r.settings.VM = given.VM
-		case "model", "data", "batch", "lr", "schedule", "step", "gamma", "decay", "seed", "limit", "test-limit", "augment":
+		case "model", "data", "batch", "lr", "schedule", "step", "gamma", "decay", "seed", "limit", "test-limit", "augment", "shards", "local-batchnorm":
 			if given.value(f.Name) != old.value(f.Name) && conflict == nil {
 				conflict = usagef("-resume: the run in %s has -%s %v, not %v; leave the flag out, or begin a new run", r.folder, f.Name, old.value(f.Name), given.value(f.Name))
 			}
@@ -238,6 +280,7 @@ func (s settings) value(flag string) any {
 	return map[string]any{
 		"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "schedule": s.Schedule, "step": s.Step, "gamma": s.Gamma, "decay": s.Decay,
 		"seed": s.Seed, "limit": s.Limit, "test-limit": s.Test, "augment": cmp.Or(s.Augment, "none"), "epochs": s.Epochs,
+		"shards": s.Shards, "local-batchnorm": s.Local,
 	}[flag]
 }
 
@@ -259,6 +302,8 @@ type trainRun struct {
 	window    *window           // the page; nil where there is none
 
 	recording recording
+	sharding  sharding
+	followed  string // the recipe's name, then the line that tells of it
 }
 
 func (r *trainRun) schedule() optim.Schedule {
@@ -287,12 +332,13 @@ func (r *trainRun) train(ctx context.Context) error {
 	}
 	r.window.attach(&config)
 	result, err := train.Fit(ctx, config)
+	r.sharding.ended(err)
 	r.window.finish(result, err)
 	show.end()
 	if recorded := r.recording.end(r.call.stdout); err == nil {
 		err = recorded
 	}
-	if result == nil {
+	if result == nil || r.sharding.rank() > 0 {
 		return err
 	}
 	if result.Earlier != "" {
@@ -334,6 +380,7 @@ func (r *trainRun) config(show *progress) train.Config {
 		Augment: r.recipe.augment(side), Workers: workers,
 		Resume: r.from, Lock: r.lock, Settings: s,
 		OnStep: show.step, OnEpoch: show.epoch,
+		Parallel: r.sharding.config(s.Shards, s.Local),
 	}
 }
 

@@ -54,6 +54,10 @@ var (
 	}
 )
 
+// Info describes the images of CIFAR-10, for programs that have none: (3,32,32), with the mean and the
+// standard deviation of the training images.
+func Info() data.Info { return cifar10.published() }
+
 // Load10 reads CIFAR-10 from a folder with the files data_batch_1.bin to data_batch_5.bin and
 // test_batch.bin. A file may have any number of records up to a million.
 func Load10(dir string) (train, test data.Dataset, err error) { return cifar10.load(dir) }
@@ -80,12 +84,17 @@ func (d database) load(dir string) (train, test data.Dataset, err error) {
 	return train, test, nil
 }
 
+// published describes the images, with the published names of classes.
+func (d database) published() data.Info {
+	return data.Info{
+		Input: shape.F32(3, Side, Side), Target: shape.I32(), Classes: slices.Clone(d.classes),
+		Preprocess: data.Preprocess{Image: picture.Shorter(Side).String(), Mean: slices.Clone(d.mean), Std: slices.Clone(d.std)},
+	}
+}
+
 // info describes the images. It reads the names of the classes from dir if they are there.
 func (d database) info(dir string) (data.Info, error) {
-	info := data.Info{
-		Input: shape.F32(3, Side, Side), Target: shape.I32(), Classes: d.classes,
-		Preprocess: data.Preprocess{Image: picture.Shorter(Side).String(), Mean: d.mean, Std: d.std},
-	}
+	info := d.published()
 	if d.names == "" {
 		return info, nil
 	}

@@ -10,6 +10,7 @@ import (
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
+			"Info":          cifar.Info,
 			"Load10":        cifar.Load10,
 			"Load100":       cifar.Load100,
 			"Load100Coarse": cifar.Load100Coarse,

@@ -14,6 +14,10 @@ var (
 	ResNet50 = New(Bottleneck, [4]int{3, 4, 6, 3}, 1000) // 25,557,032
 )
 
+// ResNet18Small maps images (N,3,32,32), such as those of CIFAR-10, to logits (N,10). It has 11,173,962
+// parameters.
+var ResNet18Small = NewSmall(Basic, [4]int{2, 2, 2, 2}, 10)
+
 // Block is the kind of a residual block.
 type Block struct {
 	expansion int // channels of the result for one of the block's width
@@ -28,10 +32,21 @@ var (
 
 // New returns the model with so many blocks in each of its four stages.
 func New(b Block, blocks [4]int, classes int) nn.Layer {
-	net := nn.Sequential{
+	stem := nn.Sequential{
 		conv("conv1", 64, 7, 2), norm("bn1"), nn.ReLU{}, nn.MaxPool2D{Kernel: 3, Stride: 2, Pad: 1},
 	}
-	in := 64
+	return build(stem, b, blocks, classes)
+}
+
+// NewSmall returns the model for small images: its first convolution is 3×3 with stride 1, and no pooling
+// follows. So are most networks for CIFAR-10 that are called ResNet-18; those of the paper's section 4.2 are
+// narrower.
+func NewSmall(b Block, blocks [4]int, classes int) nn.Layer {
+	return build(nn.Sequential{conv("conv1", 64, 3, 1), norm("bn1"), nn.ReLU{}}, b, blocks, classes)
+}
+
+func build(stem nn.Sequential, b Block, blocks [4]int, classes int) nn.Layer {
+	net, in := stem, 64
 	for i, n := range blocks {
 		width, stride := 64<<i, min(i+1, 2)
 		var stage nn.Sequential
