@@ -100,6 +100,7 @@ type Moments struct{ Mean, Variance, Count *graph.Node }
 type Joiner struct {
 	Name    string                          // for printouts
 	Moments func(m Moments) Moments         // of the whole batch, given those of the part
+	Count   func(n *graph.Node) *graph.Node // number of values in the whole batch, given that of the part, scalars
 	Sum     func(x *graph.Node) *graph.Node // over all parts
 }
 
@@ -150,33 +151,18 @@ func (b batchNorm) train(mean, variance *graph.Node) *graph.Node {
 	b.track(variance, unbiased, moments)
 	gamma, beta := b.channels(b.gamma), b.channels(b.beta)
 	if j != nil {
-		return graph.Apply(joinedNormOp{op, j}, b.x, gamma, beta, Concat(0, Unsqueeze(m.Mean, 0), Unsqueeze(m.Variance, 0)), m.Count)
+		return graph.Apply(joinedNormOp{op, j}, b.x, gamma, beta, Concat(0, Unsqueeze(m.Mean, 0), Unsqueeze(m.Variance, 0)))
 	}
 	return graph.Apply(op, b.x, gamma, beta, moments)
 }
 
-// joinedNormOp normalises x by the moments of a larger batch that x is a part of. Its inputs are those of
-// the normOp and the number of values that the moments are of.
+// joinedNormOp normalises x by the moments of a larger batch that x is a part of.
 type joinedNormOp struct {
 	normOp
 	By *Joiner
 }
 
 func (joinedNormOp) Name() string { return "JoinedNorm" }
-
-func (op joinedNormOp) Infer(in []shape.Type) (t shape.Type, err error) {
-	if err := arity(in, 5); err != nil {
-		return t, err
-	}
-	if in[4] != in[0].Of(shape.Of()) {
-		return t, fmt.Errorf("the number of values is %v; want a scalar of the type of the input", in[4])
-	}
-	return op.normOp.Infer(in[:4])
-}
-
-func (op joinedNormOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	return op.normOp.Bind(e, in[:4], out)
-}
 
 // PerExample implements autodiff's PerExample.
 func (op joinedNormOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
@@ -190,7 +176,8 @@ func (op joinedNormOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node,
 // all parts, dx = gamma*s*(dy - sum(dy)/count - xhat*sum(dy*xhat)/count), and no gradient goes to the
 // moments.
 func (op joinedNormOp) Grad(n, dy *graph.Node) []*graph.Node {
-	x, gamma, moments, count := n.In(0), n.In(1), n.In(3), n.In(4)
+	x, gamma, moments := n.In(0), n.In(1), n.In(3)
+	count := op.By.Count(graph.Apply(countOp{op.Axes}, x))
 	channels := gamma.Type().Shape
 	dgamma := graph.Apply(joinedScaleGrad{normScaleGrad{op.normOp, channels}}, x, dy, moments)
 	dbeta := SumTo(dy, channels)
@@ -203,7 +190,7 @@ func (op joinedNormOp) Grad(n, dy *graph.Node) []*graph.Node {
 	scale := Mul(gamma, s)
 	slope := Neg(Mul(Mul(scale, s), row(means, 0)))
 	dx := Add(Mul(scale, Sub(dy, row(means, 1))), Mul(slope, Sub(x, mean)))
-	return []*graph.Node{dx, dgamma, dbeta, nil, nil}
+	return []*graph.Node{dx, dgamma, dbeta, nil}
 }
 
 // joinedScaleGrad is a normScaleGrad by the moments of a larger batch.

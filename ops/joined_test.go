@@ -36,9 +36,12 @@ func TestBatchNormOverEqualParts(t *testing.T) {
 				return append([]*graph.Node{y}, autodiff.Grad(loss, x, gamma, beta)...)
 			}
 			double := &ops.Joiner{
-				Name:    "two",
-				Moments: func(m ops.Moments) ops.Moments { return ops.Moments{Mean: m.Mean, Variance: m.Variance, Count: ops.MulScalar(m.Count, 2)} },
-				Sum:     func(x *graph.Node) *graph.Node { return ops.MulScalar(x, 2) },
+				Name: "two",
+				Moments: func(m ops.Moments) ops.Moments {
+					return ops.Moments{Mean: m.Mean, Variance: m.Variance, Count: ops.MulScalar(m.Count, 2)}
+				},
+				Count: func(n *graph.Node) *graph.Node { return ops.MulScalar(n, 2) },
+				Sum:   func(x *graph.Node) *graph.Node { return ops.MulScalar(x, 2) },
 			}
 			args := []*tensor.Dense{random64(r, dims...), random64(r, dims[1]), random64(r, dims[1])}
 			run := func(outs []*graph.Node) (all [][]float64) {

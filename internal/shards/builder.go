@@ -65,7 +65,7 @@ func (b *Builder) Sum(x *graph.Node) *graph.Node {
 
 // Joiner joins the moments of all shards. There is one for a Builder.
 func (b *Builder) Joiner() *ops.Joiner {
-	return &ops.Joiner{Name: b.team.String(), Moments: b.moments, Sum: b.Sum}
+	return &ops.Joiner{Name: b.team.String(), Moments: b.moments, Count: b.count, Sum: b.Sum}
 }
 
 // moments returns the moments of all shards. With m_s, v_s and the share w_s of
@@ -74,10 +74,13 @@ func (b *Builder) moments(m ops.Moments) ops.Moments {
 	w := b.Share(m.Mean)
 	mean := b.Sum(ops.Mul(m.Mean, w))
 	variance := b.Sum(ops.Mul(ops.Add(m.Variance, ops.Square(ops.Sub(m.Mean, mean))), w))
-	return ops.Moments{Mean: mean, Variance: variance, Count: b.as(m.Count, ops.Mul(ops.Div(b.wide(m.Count), b.Part), b.Whole))}
+	return ops.Moments{Mean: mean, Variance: variance, Count: b.count(m.Count)}
 }
 
-func (b *Builder) wide(n *graph.Node) *graph.Node { return b.as(b.Part, n) }
+// count returns the number of values in the whole batch, given that in the shard.
+func (b *Builder) count(n *graph.Node) *graph.Node {
+	return b.as(n, ops.Mul(ops.Div(b.as(b.Part, n), b.Part), b.Whole))
+}
 
 // rands returns the state of the random generator for a shard, given that of the batch: each shard
 // has a seed of its own.
