@@ -41,6 +41,7 @@ var may = map[string][]string{
 	"tracing":                   {"vm"},
 	"internal/shards":           {"dist", "engine", "graph", "ops", "shape", tensor},
 	"interop/tensorboard":       {},
+	"interop/pytorch":           {"interop/safetensors", "shape", "internal/plain", "internal/regular"},
 	"train/callbacks":           {"data", "engine", "graph", "interop/tensorboard", "optim", "train", "vm", "internal/atomicfile", "internal/regular", tensor},
 	"train/metrics":             {"shape", "internal/isnil", "internal/rescue", tensor},
 	"train":                     {"train/metrics", "dist", "internal/shards", "graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "data", "interop/safetensors", "internal/isnil", "internal/atomicfile", "internal/lock", "internal/philox", "internal/plain", "internal/regular", tensor},
