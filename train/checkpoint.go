@@ -44,6 +44,10 @@ type Progress struct {
 	Size     int     `json:"batch_size"`
 	Examples int     `json:"examples"` // in the dataset
 
+	// Freeze and UnfreezeAt are those of the Config.
+	Freeze     []string `json:"freeze,omitempty"`
+	UnfreezeAt int      `json:"unfreeze_at,omitempty"`
+
 	// Sums are those of the metrics on these batches, and Callbacks the states of callbacks, both as
 	// they encode them.
 	Sums      []byte                     `json:"sums,omitempty"`

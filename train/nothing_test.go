@@ -31,6 +31,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(train.Epoch),
 			new(train.FolderLock),
 			new(train.Metrics),
+			new(train.Network),
 			new(train.MismatchError),
 			new(train.NotFiniteError),
 			new(train.NoCallback),
