@@ -181,6 +181,23 @@ func parse(meta map[string]string) (c *Checkpoint, err error) {
 	return c, nil
 }
 
+// ForTrainingOnly returns the names of the values of a checkpoint that only training needs, given the metadata of its
+// file, and whether predictions use moving averages. Of other files there are none.
+func ForTrainingOnly(meta map[string]string) (names []string, averaged bool, err error) {
+	if meta[keyProgress] == "" {
+		return nil, false, nil
+	}
+	var c Checkpoint
+	for _, field := range c.fields() {
+		if s, ok := meta[field.key]; ok && (field.key == keyTraining || field.key == keyAveraged) {
+			if err := json.Unmarshal([]byte(s), field.value); err != nil {
+				return nil, false, prefixed(fmt.Errorf("metadata: %q: %w", field.key, err))
+			}
+		}
+	}
+	return c.Training, c.Averaged, nil
+}
+
 // Snapshot returns a copy of c with a store of its own, for predicting while c is trained.
 func (c *Checkpoint) Snapshot() (*Checkpoint, error) {
 	if err := c.check(); err != nil {

@@ -45,6 +45,8 @@ type settings struct {
 	// Shards is the number of parts of a batch; 0 in runs that compute it whole.
 	Shards int  `json:"shards,omitempty"`
 	Local  bool `json:"local_batchnorm,omitempty"`
+
+	transferring
 }
 
 func trainCommand(ctx context.Context, c *call) (err error) {
@@ -126,6 +128,7 @@ func (r *trainRun) declare() (resume *bool) {
 	c.Float64Var(&s.Decay, "decay", 0, "weight decay, such as 5e-4: this multiple of each parameter is added to its gradient")
 	r.recording.declare(c)
 	r.sharding.declare(c, &s.Shards, &s.Local)
+	s.transferring.declare(c)
 	c.StringVar(&r.folder, "out", "", "run `folder` (default runs/MODEL)")
 	c.StringVar(&r.ui, "ui", "", uiUsage+", on which the run can be watched and stopped; empty means no page")
 	c.BoolVar(&r.stay, "stay", true, "with -ui, keep serving the page after training, until Ctrl-C, to draw digits")
@@ -219,7 +222,7 @@ func (s settings) check() error {
 	if s.Schedule != "" && schedules()[s.Schedule] == nil {
 		return usagef("no schedule %q; there are %s", s.Schedule, list(schedules()))
 	}
-	return nil
+	return s.transferring.check()
 }
 
 // shareAmong sets the number of shards where it is not given.
@@ -252,7 +255,8 @@ func (r *trainRun) takeUp() error {
 			r.settings.Engine = given.Engine
 		case "vm":
 			r.settings.VM = given.VM
-		case "model", "data", "batch", "lr", "schedule", "step", "gamma", "decay", "seed", "limit", "test-limit", "augment", "shards", "local-batchnorm":
+		case "model", "data", "batch", "lr", "schedule", "step", "gamma", "decay", "seed", "limit", "test-limit", "augment", "shards", "local-batchnorm",
+			"from", "partial", "replace", "head", "freeze", "unfreeze-at", "lr-scale":
 			if given.value(f.Name) != old.value(f.Name) && conflict == nil {
 				conflict = usagef("-resume: the run in %s has -%s %v, not %v; leave the flag out, or begin a new run", r.folder, f.Name, old.value(f.Name), given.value(f.Name))
 			}
@@ -277,6 +281,9 @@ func (r *trainRun) epochsOf(old settings, epochs int) error {
 
 // value is the setting that a flag sets; nil for a flag that sets none.
 func (s settings) value(flag string) any {
+	if v, ok := s.transferring.values()[flag]; ok {
+		return v
+	}
 	return map[string]any{
 		"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "schedule": s.Schedule, "step": s.Step, "gamma": s.Gamma, "decay": s.Decay,
 		"seed": s.Seed, "limit": s.Limit, "test-limit": s.Test, "augment": cmp.Or(s.Augment, "none"), "epochs": s.Epochs,
@@ -297,6 +304,7 @@ type trainRun struct {
 	folder    string
 	lock      *train.FolderLock // of the folder, until the command ends
 	from      *train.Checkpoint // to be resumed
+	initial   *vm.Store         // the weights of -from; nil if there are none
 	ui        string            // where the page is to be; empty is nowhere
 	stay      bool              // the page stays after training
 	window    *window           // the page; nil where there is none
@@ -322,6 +330,9 @@ func (r *trainRun) train(ctx context.Context) error {
 	err := r.printf("%s on %s: %d images to train on, %d for validation, seed %d, %sengine %s, into %s\n",
 		s.Model, plain.Name(s.Data), r.data.train.Len(), r.data.validation.Len(), s.Seed, r.others(), r.engine.Name(), plain.Name(r.folder))
 	if err != nil {
+		return err
+	}
+	if err := r.begin(); err != nil {
 		return err
 	}
 	show := newProgress(r.call.stdout, s.Epochs)
@@ -375,10 +386,11 @@ func (r *trainRun) config(show *progress) train.Config {
 		Model: r.model.layer(r.data.train.Info()), Name: s.Model, Loss: r.model.loss,
 		Train: r.data.train, Validation: r.data.validation,
 		Engine: r.engine, Gradients: r.gradients,
-		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9, WeightDecay: s.Decay}, Schedule: r.schedule()},
+		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9, WeightDecay: s.Decay}, Schedule: r.schedule(), Groups: s.groups(s.LR)},
 		Epochs:    s.Epochs, Batch: s.Batch, Seed: s.Seed,
 		Augment: r.recipe.augment(side), Workers: workers,
 		Resume: r.from, Lock: r.lock, Settings: s,
+		Store: r.initial, Freeze: parts(s.Freeze), UnfreezeAt: s.UnfreezeAt,
 		OnStep: show.step, OnEpoch: show.epoch,
 		Parallel: r.sharding.config(s.Shards, s.Local),
 	}

@@ -43,6 +43,7 @@ var may = map[string][]string{
 	"interop/tensorboard":       {},
 	"interop/pytorch":           {"interop/safetensors", "shape", "internal/plain", "internal/regular"},
 	"train/callbacks":           {"data", "engine", "graph", "interop/tensorboard", "optim", "train", "vm", "internal/atomicfile", "internal/regular", tensor},
+	"train/transfer":            {"data", "graph", "interop/onnx", "interop/onnx/ir", "interop/pytorch", "interop/safetensors", "nn", "ops", "shape", "train", "vm", "internal/patterns", "internal/plain", "internal/regular"},
 	"train/metrics":             {"shape", "internal/isnil", "internal/rescue", tensor},
 	"train":                     {"train/metrics", "dist", "internal/shards", "graph", "shape", "ops", "autodiff", "nn", "optim", "vm", "engine", "data", "interop/safetensors", "internal/isnil", "internal/atomicfile", "internal/lock", "internal/patterns", "internal/philox", "internal/plain", "internal/regular", tensor},
 	"watch":                     {"autodiff", "data", "data/picture", "engine", "graph", "nn", "ops", "optim", "shape", "train", "vm", "internal/loopback", "internal/plain", "internal/regular", "internal/rescue", tensor},
