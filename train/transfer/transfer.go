@@ -221,6 +221,9 @@ func (l *loading) head() (names []string) {
 func (l *loading) load(src source) (*vm.Store, error) {
 	store := vm.NewStore(l.Seed)
 	leaves := slices.DeleteFunc(slices.Clone(l.wanted), func(n *graph.Node) bool { return l.fresh[n.Name()] })
+	if len(leaves) == 0 {
+		return nil, fmt.Errorf("%s: nothing of it is used: every value of the model is made anew", src.Name())
+	}
 	loaded, err := store.LoadFrom(src, vm.LoadOptions{
 		For:   leaves,
 		Allow: l.allowed(),
@@ -233,9 +236,6 @@ func (l *loading) load(src source) (*vm.Store, error) {
 	})
 	if err != nil {
 		return nil, err
-	}
-	if len(loaded.Loaded) == 0 {
-		return nil, fmt.Errorf("%s: nothing of it is used: every value of the model is made anew", src.Name())
 	}
 	loaded.Unused = slices.DeleteFunc(loaded.Unused, func(name string) bool {
 		as, known := l.renamed[name]
