@@ -195,7 +195,7 @@ func ForTrainingOnly(meta map[string]string) (names []string, averaged bool, err
 			}
 		}
 	}
-	return c.Training, c.Averaged, nil
+	return append(c.Training, randomState), c.Averaged, nil
 }
 
 // Snapshot returns a copy of c with a store of its own, for predicting while c is trained.

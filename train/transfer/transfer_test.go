@@ -280,7 +280,7 @@ func TestCheckpointsOfRunsAreSources(t *testing.T) {
 	for _, average := range []float64{0, .9} {
 		folder := t.TempDir()
 		result, err := train.Fit(t.Context(), train.Config{
-			Model: network(2), Train: ds, Engine: cpu.New(), Epochs: 2, Batch: 4, Folder: folder, Freeze: []string{"conv1.weight"},
+			Model: append(nn.Sequential{nn.Dropout{P: .1}}, network(2)...), Train: ds, Engine: cpu.New(), Epochs: 2, Batch: 4, Folder: folder, Freeze: []string{"conv1.weight"},
 			Optimizer: optim.Recipe{Rule: optim.Adam{}, Average: average},
 		})
 		require.NoError(t, err)
