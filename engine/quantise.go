@@ -131,10 +131,11 @@ func Byte(y float32) uint8 {
 }
 
 // QuantWeights sets dst to the weights w, of type t, as multiples of the scale of their channel of
-// axis, and scales to these; see [Round].
+// axis, and scales to these; see [Round]. A channel of whole numbers up to 127 has scale 1, so that
+// 8-bit integers are taken as they are.
 func QuantWeights(dst []int8, scales, w []float32, t shape.Type, axis int) {
 	clear(scales[:t.Int(axis)]) // a channel without weights has no piece
-	eachPiece(w, t, axis, func(channel int, scale float32, from, to int) {
+	eachPiece(w, t, axis, codeScale, func(channel int, scale float32, from, to int) {
 		scales[channel] = scale
 		for i, x := range w[from:to] {
 			dst[from+i] = Int8Of(x, scale)

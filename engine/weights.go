@@ -31,26 +31,38 @@ func Round(dst, w []float32, t shape.Type, axis int, as shape.DType) {
 		}
 		return
 	}
-	eachPiece(w, t, axis, func(_ int, scale float32, from, to int) {
+	eachPiece(w, t, axis, roundScale, func(_ int, scale float32, from, to int) {
 		for i, x := range w[from:to] {
 			dst[from+i] = float32(Int8Of(x, scale)) * scale
 		}
 	})
 }
 
+// roundScale is the scale of a channel of which most is the largest magnitude.
+func roundScale(most float32, _ bool) float32 { return Int8Scale(most) }
+
+// codeScale is roundScale, but 1 where all numbers are whole and none is beyond 127.
+func codeScale(most float32, whole bool) float32 {
+	if whole && most >= 1 && most <= math.MaxInt8 {
+		return 1
+	}
+	return Int8Scale(most)
+}
+
 // eachPiece calls f for each piece of weights w, of type t, that are of one channel of axis and follow
-// each other: those from from to to, with the channel's scale.
-func eachPiece(w []float32, t shape.Type, axis int, f func(channel int, scale float32, from, to int)) {
+// each other: those from from to to, with the scale that scaleOf gives the channel.
+func eachPiece(w []float32, t shape.Type, axis int, scaleOf func(most float32, whole bool) float32, f func(channel int, scale float32, from, to int)) {
 	channels, inner := t.Int(axis), 1
 	for i := axis + 1; i < t.Rank(); i++ {
 		inner *= t.Int(i)
 	}
 	for channel := range channels {
-		most := float32(0)
+		most, whole := float32(0), true
 		for from := channel * inner; from < len(w); from += channels * inner {
 			most = largest(most, w[from:from+inner])
+			whole = whole && allWhole(w[from:from+inner])
 		}
-		scale := Int8Scale(most)
+		scale := scaleOf(most, whole)
 		for from := channel * inner; from < len(w); from += channels * inner {
 			f(channel, scale, from, from+inner)
 		}
@@ -63,6 +75,16 @@ func largest(so float32, w []float32) float32 {
 		so = max(so, math.Float32frombits(math.Float32bits(x)&^(1<<31)))
 	}
 	return so
+}
+
+// allWhole reports whether no number of w has a fraction. It looks no further than the first that has one.
+func allWhole(w []float32) bool {
+	for _, x := range w {
+		if x != float32(math.Trunc(float64(x))) {
+			return false
+		}
+	}
+	return true
 }
 
 // Int8Scale is the scale of a channel of which most is the largest magnitude; see [Round].

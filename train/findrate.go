@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/isnil"
@@ -15,9 +16,9 @@ import (
 
 // RateSearch says which learning rates [FindRate] tries.
 type RateSearch struct {
-	From  float64 // the first rate; default 1e-7
+	From  float64 // the first rate; default 1e-6
 	To    float64 // the last one; default 10
-	Steps int     // from the first to the last; default 100
+	Steps int     // from the first to the last; default 140, 20 for a factor of 10
 }
 
 // RateCurve is how the loss changed with the learning rate.
@@ -26,8 +27,8 @@ type RateCurve struct {
 	Losses []float64 // of their batches, before the step
 	Smooth []float64 // exponential moving averages of Losses, without their bias towards 0
 
-	// Suggested is the rate at which Smooth falls fastest over the logarithm of the rate, a good
-	// first choice for the largest rate of a schedule; 0 if it falls nowhere.
+	// Suggested is the rate at which Smooth has fallen half way, from its median to its least value;
+	// a good first choice for the largest rate of a schedule. 0 if it falls nowhere.
 	Suggested float64
 	// Diverged reports that the search ended early, because the loss rose to four times its least
 	// value or was not finite.
@@ -44,7 +45,8 @@ const (
 // losses: the range test of Smith, Cyclical Learning Rates for Training Neural Networks, 2017. It
 // uses Model, Train, Engine, Loss, Gradients, Batch, Seed, Augment, Mix, Workers, Store, Partial and
 // Freeze of c; Store is not changed. The Optimizer is a rule of package optim or a Recipe, whose schedule is
-// left out; rates are those of parameters that are in no group.
+// left out; rates are those of parameters that are in no group. If c has a Group, rank 0 has the curve,
+// the others an empty one.
 func FindRate(ctx context.Context, c Config, s RateSearch) (*RateCurve, error) {
 	if ctx == nil {
 		return nil, prefixed(errNoContext)
@@ -85,19 +87,19 @@ func findRate(ctx context.Context, c Config, s RateSearch) (*RateCurve, error) {
 	if err != nil {
 		return nil, err
 	}
-	curve.Suggested = curve.steepest()
+	curve.Suggested = curve.halfway()
 	return curve, nil
 }
 
 func (s RateSearch) withDefaults() (RateSearch, error) {
 	if s.From == 0 {
-		s.From = 1e-7
+		s.From = 1e-6
 	}
 	if s.To == 0 {
 		s.To = 10
 	}
 	if s.Steps == 0 {
-		s.Steps = 100
+		s.Steps = 140
 	}
 	if !(s.From > 0 && s.From < s.To) || math.IsInf(s.To, 0) {
 		return s, fmt.Errorf("the search goes from a rate of %v to %v; want positive numbers, the second one greater", s.From, s.To)
@@ -166,14 +168,22 @@ func (w sweep) Factor(steps *graph.Node) *graph.Node {
 	return ops.MulScalar(ops.Exp(ops.MulScalar(steps, grow)), w.From/w.base)
 }
 
-// steepest returns the rate at which the average loss falls fastest over the logarithm of the rate.
-func (c *RateCurve) steepest() (rate float64) {
-	slope := 0.
-	for i := 1; i+1 < len(c.Smooth); i++ {
-		width := math.Log(c.Rates[i+1] / c.Rates[i-1])
-		if s := (c.Smooth[i+1] - c.Smooth[i-1]) / width; width > 0 && s < slope {
-			slope, rate = s, c.Rates[i]
-		}
+// halfway returns the rate from which on the average loss is less than half way from its median to its
+// least value, up to that. Where it falls fastest depends on noise.
+func (c *RateCurve) halfway() (rate float64) {
+	if len(c.Smooth) == 0 {
+		return 0
+	}
+	least := slices.Min(c.Smooth)
+	at := slices.Index(c.Smooth, least)
+	if at < 0 { // not a number
+		return 0
+	}
+	fall := c.Smooth[:at+1]
+	sorted := slices.Sorted(slices.Values(fall))
+	half := (sorted[len(sorted)/2] + least) / 2
+	for i := len(fall) - 1; i >= 0 && fall[i] < half; i-- {
+		rate = c.Rates[i]
 	}
 	return rate
 }

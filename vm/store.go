@@ -255,9 +255,9 @@ func (s *Store) Delete(name string) error {
 	return nil
 }
 
-// Snapshot returns a store with copies of all values, on the host. They can be read while training
-// continues, also by an engine with another memory.
-func (s *Store) Snapshot() (*Store, error) {
+// Snapshot returns a store with copies of all values, on the host; or, without the state of optimisers, of those
+// among the given names that s has. They can be read while training continues, also by an engine with another memory.
+func (s *Store) Snapshot(names ...string) (*Store, error) {
 	if err := s.acquire(false); err != nil {
 		return nil, fmt.Errorf("vm: snapshot: %w", err)
 	}
@@ -265,8 +265,13 @@ func (s *Store) Snapshot() (*Store, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := NewStore(s.seed)
-	c.claims = slices.Clone(s.claims)
+	if names == nil {
+		c.claims = slices.Clone(s.claims)
+	}
 	for name, l := range s.leaves {
+		if names != nil && !slices.Contains(names, name) {
+			continue
+		}
 		buf, err := copied(l.buf, l.typ, fmt.Sprintf("a copy of %q", name))
 		if err != nil {
 			return nil, err

@@ -12,7 +12,7 @@
 // into tables of a fixed size, and each browser reads them at its own pace. Other computations for
 // the page take at most a hundredth of the time. A run that is not watched computes none of this.
 //
-// Knows shape, graph, ops, autodiff, nn, optim, engine, vm, data, data/picture, train and tensor.
-// Never imports models, nor an implementation of engine. Besides commands, only watch and serve import
-// net/http.
+// Knows shape, graph, ops, autodiff, nn, optim, engine, vm, data, data/picture, train, train/metrics
+// and tensor. Never imports models, nor an implementation of engine. Besides commands, only watch and
+// serve import net/http.
 package watch

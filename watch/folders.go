@@ -212,7 +212,46 @@ type epochLine struct {
 	LearningRate       *float64 `json:"learning_rate"`
 	Seconds            *float64 `json:"seconds"`
 	ExamplesPerSecond  *float64 `json:"examples_per_second"`
+
+	further map[string]number // other numbers, by name: metrics
 }
+
+// known are the names of what a line has besides metrics.
+var known = []string{
+	"epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "learning_rate", "seconds", "examples_per_second", "wait_share",
+}
+
+// parseFurther returns the metrics of a line.
+func parseFurther(text []byte) map[string]number {
+	var fields map[string]any
+	if json.Unmarshal(text, &fields) != nil {
+		return nil
+	}
+	further := map[string]number{}
+	for key, v := range fields {
+		if n, ok := v.(float64); ok && !slices.Contains(known, key) {
+			further[plain.Line(strings.Replace(key, "validation_", "validation ", 1))] = number(n)
+		}
+	}
+	return further
+}
+
+// furtherColumns lists the metrics of lines, in alphabetical order.
+func furtherColumns(lines []epochLine) []string {
+	names := map[string]bool{}
+	for _, l := range lines {
+		for name := range l.further {
+			if len(name) <= maxName {
+				names[name] = true
+			}
+		}
+	}
+	sorted := slices.Sorted(maps.Keys(names))
+	return sorted[:min(len(sorted), 2*mostMetrics)]
+}
+
+// maxName is the length in bytes of the longest name of a metric that is shown.
+const maxName = 80
 
 // parseMetrics returns the complete lines that are epochs, in order. A line that is being written
 // does not have its end yet.
@@ -230,6 +269,7 @@ func parseMetrics(b []byte) (lines []epochLine) {
 		if n := len(lines); n > 0 && l.Epoch <= lines[n-1].Epoch {
 			continue
 		}
+		l.further = parseFurther(text)
 		lines = append(lines, l)
 	}
 }
@@ -242,14 +282,27 @@ func (r *folderRun) take(lines []epochLine) {
 		}
 		return number(*v)
 	}
+	further := furtherColumns(lines)
+	if len(further) > 0 {
+		version := r.table.version
+		r.table = newTable(r.path, append(epochColumns(), further...)...)
+		r.table.version = version
+	}
 	for _, l := range lines {
 		accuracy, validated := value(l.Accuracy), value(l.ValidationAccuracy)
 		row := []number{
 			number(l.Epoch), value(l.Loss), accuracy, value(l.ValidationLoss), validated,
 			value(l.LearningRate), value(l.ExamplesPerSecond), value(l.Seconds),
 		}
-		r.table.add(row...)
 		r.State.Last = row
+		for _, name := range further {
+			v, ok := l.further[name]
+			if !ok {
+				v = none
+			}
+			row = append(row, v)
+		}
+		r.table.add(row...)
 		if l.ValidationAccuracy != nil {
 			accuracy = validated
 		}

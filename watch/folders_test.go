@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -165,6 +166,25 @@ func TestNamesAreWithoutWhatAllBeginWith(t *testing.T) {
 	require.Equal(t, []string{"a", "a"}, shortNames([]string{"runs/a", "runs/a"}))
 	require.Equal(t, []string{"runs", "runs/a"}, shortNames([]string{"runs", "runs/a"}))
 	require.Equal(t, []string{"runs", "/runs"}, shortNames([]string{"runs", "/runs"}))
+}
+
+func TestMetricsOfAFolderHaveColumns(t *testing.T) {
+	r := folderRun{table: newTable("x", epochColumns()...), State: folderState{Best: none}}
+	r.table.version = 3
+	r.take(parseMetrics([]byte(`{"epoch":1,"loss":2,"accuracy":0.5}
+{"epoch":2,"loss":1,"f1.macro":0.25,"validation_f1.macro":null,"seconds":1,"wait_share":0,"odd":"text"}
+{"epoch":3,"loss":1,"f1.macro":0.5,"validation_f1.macro":0.75,"` + strings.Repeat("x", 100) + `":1}
+`)))
+	m, ok := r.table.since(&cursor{})
+	require.True(t, ok)
+	require.Equal(t, append(epochColumns(), "f1.macro", "validation f1.macro"), m.Columns)
+	require.Equal(t, 3, r.table.version)
+	at := len(epochColumns())
+	require.True(t, math.IsNaN(float64(m.Rows[0][at])))
+	require.Equal(t, number(.25), m.Rows[1][at])
+	require.True(t, math.IsNaN(float64(m.Rows[1][at+1])))
+	require.Equal(t, []number{.5, .75}, m.Rows[2][at:])
+	require.Len(t, r.State.Last, at)
 }
 
 // Whatever is in the file: lines of epochs in their order, and no panic.

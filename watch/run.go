@@ -13,6 +13,7 @@ import (
 	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/internal/rescue"
 	"github.com/plexaura/plexaura/train"
+	"github.com/plexaura/plexaura/train/metrics"
 	"github.com/plexaura/plexaura/vm"
 )
 
@@ -55,6 +56,7 @@ type Run struct {
 	config   train.Config
 	probe    *probe
 	watched  *watched
+	metrics  []string   // names of those in the table of epochs
 	last     train.Step // the previous step
 	told     time.Time  // when readers were last notified
 	measured []number   // norms of gradients; those of the updates follow after the next step
@@ -115,7 +117,7 @@ func NewRun(o Options) *Run {
 		pace:    budget{every: time.Second, share: 0.01},
 		state:   runState{Title: plain.Line(o.Title), Phase: waiting, Left: none},
 		steps:   newTable("steps", "step", "loss", "accuracy", "rate", "seconds an image"),
-		epochs:  newTable("epochs", "step", "epoch", "loss", "accuracy", "validation loss", "validation accuracy"),
+		epochs:  newTable("epochs", runColumns(nil)...),
 		readers: map[*runReader]bool{},
 	}
 }
@@ -170,9 +172,13 @@ func (r *Run) started(s train.Start) error {
 		r.watched, r.probe = nil, nil
 		notes = append(notes, note("maps and norms are not shown", err))
 	}
+	r.metrics = metricNames(s.Metrics)
 	p := s.Checkpoint.Progress
 	r.last = train.Step{Epoch: len(p.Epochs) + 1, SoFar: p.SoFar, Seconds: p.Seconds}
 	r.mu.Lock()
+	if len(r.metrics) > 0 {
+		r.epochs = newTable("epochs", runColumns(r.metrics)...)
+	}
 	r.describe(s)
 	r.state.Notes = append(r.state.Notes, notes...)
 	if r.watched != nil {
@@ -339,7 +345,44 @@ func (r *Run) addEpoch(e train.Epoch) {
 	if v := e.Validation; v != nil {
 		loss, accuracy = number(v.Loss()), accuracyOf(*v)
 	}
-	r.epochs.add(number(e.Number*r.state.Batches), number(e.Number), number(e.Train.Loss()), accuracyOf(e.Train), loss, accuracy)
+	row := []number{number(e.Number * r.state.Batches), number(e.Number), number(e.Train.Loss()), accuracyOf(e.Train), loss, accuracy}
+	for _, name := range r.metrics {
+		row = append(row, valueOf(&e.Train, name), valueOf(e.Validation, name))
+	}
+	r.epochs.add(row...)
+}
+
+// mostMetrics bounds the metrics that are shown, besides loss and accuracy.
+const mostMetrics = 32
+
+// metricNames lists the names of the metrics that are shown.
+func metricNames(all []metrics.Metric) (names []string) {
+	for _, m := range all {
+		if name := m.Name(); name != "accuracy" && len(names) < mostMetrics {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// runColumns returns the columns of the table of epochs, with two for each further metric.
+func runColumns(names []string) []string {
+	columns := []string{"step", "epoch", "loss", "accuracy", "validation loss", "validation accuracy"}
+	for _, name := range names {
+		columns = append(columns, name, "validation "+name)
+	}
+	return columns
+}
+
+// valueOf returns a metric of m, which may be nil.
+func valueOf(m *train.Metrics, name string) number {
+	if m == nil {
+		return none
+	}
+	if v, ok := m.Values.Get(name); ok {
+		return number(v)
+	}
+	return none
 }
 
 func accuracyOf(m train.Metrics) number {

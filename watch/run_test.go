@@ -19,6 +19,7 @@ import (
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/train"
+	"github.com/plexaura/plexaura/train/metrics"
 )
 
 // fit trains with a page that measures at every step it can.
@@ -123,6 +124,29 @@ func TestTheTablesAreTheRun(t *testing.T) {
 	epochs := tables["epochs"]
 	require.Len(t, epochs.Rows, 3)
 	require.InDelta(t, result.Epochs[2].Validation.Accuracy(), float64(epochs.Rows[2][5]), 1e-5)
+}
+
+func TestFurtherMetricsHaveColumns(t *testing.T) {
+	c := config(t)
+	var err error
+	c.Metrics, err = metrics.Parse("accuracy,f1.macro,log_loss")
+	require.NoError(t, err)
+	r := NewRun(Options{})
+	s := serve(t, r)
+	events := listen(context.Background(), t, s)
+	result, err := fit(t, c, r)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	tables, _ := tablesOf(t, events)
+	epochs := tables["epochs"]
+	require.Equal(t, []string{"f1.macro", "validation f1.macro", "log_loss", "validation log_loss"}, epochs.Columns[6:])
+	require.Len(t, epochs.Rows, 3)
+	for i, e := range result.Epochs {
+		training, _ := e.Train.Value("f1.macro")
+		validation, _ := e.Validation.Value("log_loss")
+		require.InDelta(t, training, float64(epochs.Rows[i][6]), 1e-5)
+		require.InDelta(t, validation, float64(epochs.Rows[i][9]), 1e-5)
+	}
 }
 
 // That something cannot be shown is a note on the page, and the run goes on.

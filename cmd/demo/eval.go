@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -15,8 +16,13 @@ func eval(ctx context.Context, c *call) error {
 	from := c.String("data", "mnist", dataUsage+"; the test images are used, or those of val where there are none")
 	confusion := c.String("confusion", "", "draw the confusion matrix into this PNG `file`")
 	limit := c.Int("test-limit", 0, "test on only the first `N` images; 0 means all")
+	list := c.String("metrics", "", metricsUsage())
 	fewer := c.pickFewerBits()
 	if err := c.parse(false); err != nil {
+		return err
+	}
+	further, err := parseMetrics(*list)
+	if err != nil {
 		return err
 	}
 	opts, err := fewer.options()
@@ -34,7 +40,7 @@ func eval(ctx context.Context, c *call) error {
 	if err != nil {
 		return fmt.Errorf("%w; the data have %d classes", err, len(part.Info().Classes))
 	}
-	ev, err := p.Evaluate(ctx, part, w.model.loss)
+	ev, err := p.Evaluate(ctx, part, w.model.loss, further...)
 	if err != nil {
 		return err
 	}
@@ -43,7 +49,8 @@ func eval(ctx context.Context, c *call) error {
 			return err
 		}
 	}
-	if _, err = fmt.Fprintf(c.stdout, "loss %.4f\n%s\n", ev.Loss(), accuracyLine(ev)); err != nil || len(opts) == 0 {
+	_, err = fmt.Fprintf(c.stdout, "loss %.4f\n%s\n", ev.Loss(), accuracyLine(ev))
+	if err = cmp.Or(err, c.printValues(ev.Values)); err != nil || len(opts) == 0 {
 		return err
 	}
 	exact, err := w.predictor()

@@ -30,6 +30,7 @@ func spans() map[string]span {
 		"lr":          {little, 1e6, "the model's own"},
 		"max-batch":   {least: 1, most: 1024},
 		"n":           {1, images, "all"},
+		"patience":    {1, 1e6, "never"},
 		"queue":       {least: 1, most: 1 << 16},
 		"random":      {1, 1e15, "none"},
 		"rounds":      {least: 1, most: 1e4},

@@ -76,9 +76,9 @@ func bar(done, all, width int) string {
 
 func (p *progress) epoch(e train.Epoch) error {
 	p.end()
-	line := fmt.Sprintf("epoch %d/%d: loss %.4f, accuracy %.4f", e.Number, p.epochs, e.Train.Loss(), e.Train.Accuracy())
+	line := fmt.Sprintf("epoch %d/%d: loss %.4f, accuracy %.4f%s", e.Number, p.epochs, e.Train.Loss(), e.Train.Accuracy(), valuesLine(e.Train))
 	if v := e.Validation; v != nil {
-		line += fmt.Sprintf("; validation loss %.4f, accuracy %.4f", v.Loss(), v.Accuracy())
+		line += fmt.Sprintf("; validation loss %.4f, accuracy %.4f%s", v.Loss(), v.Accuracy(), valuesLine(*v))
 	}
 	_, err := fmt.Fprintf(p.out, "%s; %.0f images/s, %.1f%% of the time waiting for data\n", line, e.ExamplesPerSecond(), 100*e.WaitShare())
 	return err

@@ -9,6 +9,7 @@ func schedules() map[string]func(s settings, perEpoch int) optim.Schedule {
 		bySteps: func(s settings, perEpoch int) optim.Schedule {
 			return optim.Step{Every: s.Step * perEpoch, Gamma: s.Gamma}
 		},
+		onPlateau: constant,
 		"cosine": func(s settings, perEpoch int) optim.Schedule {
 			return optim.Cosine{Steps: s.Epochs * perEpoch}
 		},

@@ -42,6 +42,10 @@ type settings struct {
 	// Augment is the recipe's name; empty in runs from before there were any.
 	Augment string `json:"augment,omitempty"`
 	VM      string `json:"vm"` // what computes losses and gradients
+	// Metrics are the names of further metrics, with commas; Best is the one that decides.
+	Metrics  string `json:"metrics,omitempty"`
+	Best     string `json:"best,omitempty"`
+	Patience int    `json:"patience,omitempty"` // epochs; 0 is without end
 	// Shards is the number of parts of a batch; 0 in runs that compute it whole.
 	Shards int  `json:"shards,omitempty"`
 	Local  bool `json:"local_batchnorm,omitempty"`
@@ -61,7 +65,7 @@ func trainCommand(ctx context.Context, c *call) (err error) {
 	if *resume && r.followed != "" {
 		return alike(usagef("-resume: the run has its settings; leave -recipe out"))
 	}
-	if err := cmp.Or(r.recording.check(), r.checkPage()); err != nil {
+	if err := cmp.Or(r.recording.check(), r.checkPage(), r.measuring.check(), r.checkSearch(*resume)); err != nil {
 		return alike(err)
 	}
 	if err := r.sharding.begin(); err != nil {
@@ -103,6 +107,12 @@ func (r *trainRun) run(ctx context.Context, resume bool) (err error) {
 		return err
 	}
 	r.data.limit(r.settings.Limit, r.settings.Test)
+	if err := r.begin(); err != nil {
+		return err
+	}
+	if r.search {
+		return r.findRate(ctx)
+	}
 	return r.train(ctx)
 }
 
@@ -116,7 +126,7 @@ func (r *trainRun) declare() (resume *bool) {
 	c.IntVar(&s.Batch, "batch", 64, "images in a step")
 	c.Float64Var(&s.LR, "lr", 0, "largest learning rate of the schedule; 0 means the model's default")
 	c.StringVar(&s.Schedule, "schedule", "", "how the learning rate changes: "+list(schedules())+"; empty means the model's default")
-	c.IntVar(&s.Step, "step", 0, "with -schedule steps, multiply the learning rate by -gamma every `N` epochs; 0 means the model's default")
+	c.IntVar(&s.Step, "step", 0, "with -schedule steps, multiply the learning rate by -gamma every `N` epochs, with plateau after N epochs without improvement of -best, or of the loss; 0 means the model's default")
 	c.Float64Var(&s.Gamma, "gamma", 0, "see -step; 0 means the model's default")
 	c.Uint64Var(&s.Seed, "seed", 1, "fixes initialisation, shuffling and augmentation")
 	c.StringVar(&s.Augment, "augment", "none", "random changes of the training images: "+list(recipes()))
@@ -126,6 +136,8 @@ func (r *trainRun) declare() (resume *bool) {
 	c.IntVar(&s.Limit, "limit", 0, "train on only the first `N` images; 0 means all")
 	c.IntVar(&s.Test, "test-limit", 0, "validate and test on only the first `N` images of each; 0 means all")
 	c.Float64Var(&s.Decay, "decay", 0, "weight decay, such as 5e-4: this multiple of each parameter is added to its gradient")
+	r.measuring.declare(c, s)
+	c.BoolVar(&r.search, "find-lr", false, findUsage)
 	r.recording.declare(c)
 	r.sharding.declare(c, &s.Shards, &s.Local)
 	s.transferring.declare(c)
@@ -192,7 +204,7 @@ func (r *trainRun) choose() (err error) {
 	if r.gradients, err = findVM(s.VM); err != nil {
 		return err
 	}
-	if err := s.fill(r.model); err != nil {
+	if err := cmp.Or(s.fill(r.model), r.measuring.choose(*s)); err != nil {
 		return err
 	}
 	r.recipe, err = findRecipe(cmp.Or(s.Augment, "none"))
@@ -202,12 +214,12 @@ func (r *trainRun) choose() (err error) {
 // fill puts the model's own settings where none are given.
 func (s *settings) fill(m model) error {
 	s.LR, s.Schedule = cmp.Or(s.LR, m.lr), cmp.Or(s.Schedule, m.schedule)
-	if s.Schedule == bySteps {
+	if s.Schedule == bySteps || s.Schedule == onPlateau {
 		s.Step, s.Gamma = cmp.Or(s.Step, m.step), cmp.Or(s.Gamma, m.gamma)
 		return nil
 	}
 	if s.Step != 0 || s.Gamma != 0 {
-		return usagef("-step and -gamma are of -schedule %s, not of %s", bySteps, s.Schedule)
+		return usagef("-step and -gamma are of -schedule %s and %s, not of %s", bySteps, onPlateau, s.Schedule)
 	}
 	return nil
 }
@@ -255,7 +267,9 @@ func (r *trainRun) takeUp() error {
 			r.settings.Engine = given.Engine
 		case "vm":
 			r.settings.VM = given.VM
-		case "model", "data", "batch", "lr", "schedule", "step", "gamma", "decay", "seed", "limit", "test-limit", "augment", "shards", "local-batchnorm",
+		case "patience":
+			r.settings.Patience = given.Patience
+		case "metrics", "best", "model", "data", "batch", "lr", "schedule", "step", "gamma", "decay", "seed", "limit", "test-limit", "augment", "shards", "local-batchnorm",
 			"from", "partial", "replace", "head", "freeze", "unfreeze-at", "lr-scale":
 			if given.value(f.Name) != old.value(f.Name) && conflict == nil {
 				conflict = usagef("-resume: the run in %s has -%s %v, not %v; leave the flag out, or begin a new run", r.folder, f.Name, old.value(f.Name), given.value(f.Name))
@@ -269,7 +283,7 @@ func (r *trainRun) takeUp() error {
 func (r *trainRun) epochsOf(old settings, epochs int) error {
 	done := len(r.from.Progress.Epochs)
 	switch begun := r.from.Progress.Batch > 0; {
-	case old.Schedule != bySteps && epochs != old.Epochs:
+	case old.Schedule != bySteps && old.Schedule != onPlateau && epochs != old.Epochs:
 		return usagef("-resume: the learning rate of the run in %s has its end after %d epochs, -schedule %s; leave -epochs out, or begin a new run", r.folder, old.Epochs, old.Schedule)
 	case epochs < done:
 		return usagef("-resume: the run in %s has %d epochs already, and -epochs %d is the total; give more, or leave it out", r.folder, done, epochs)
@@ -287,7 +301,7 @@ func (s settings) value(flag string) any {
 	return map[string]any{
 		"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "schedule": s.Schedule, "step": s.Step, "gamma": s.Gamma, "decay": s.Decay,
 		"seed": s.Seed, "limit": s.Limit, "test-limit": s.Test, "augment": cmp.Or(s.Augment, "none"), "epochs": s.Epochs,
-		"shards": s.Shards, "local-batchnorm": s.Local,
+		"metrics": s.Metrics, "best": s.Best, "patience": s.Patience, "shards": s.Shards, "local-batchnorm": s.Local,
 	}[flag]
 }
 
@@ -310,6 +324,8 @@ type trainRun struct {
 	window    *window           // the page; nil where there is none
 
 	recording recording
+	measuring measuring
+	search    bool // for a learning rate, instead of training
 	sharding  sharding
 	followed  string // the recipe's name, then the line that tells of it
 }
@@ -330,9 +346,6 @@ func (r *trainRun) train(ctx context.Context) error {
 	err := r.printf("%s on %s: %d images to train on, %d for validation, seed %d, %sengine %s, into %s\n",
 		s.Model, plain.Name(s.Data), r.data.train.Len(), r.data.validation.Len(), s.Seed, r.others(), r.engine.Name(), plain.Name(r.folder))
 	if err != nil {
-		return err
-	}
-	if err := r.begin(); err != nil {
 		return err
 	}
 	show := newProgress(r.call.stdout, s.Epochs)
@@ -382,11 +395,11 @@ func (r *trainRun) config(show *progress) train.Config {
 	if workers == 0 {
 		workers = -1
 	}
-	return train.Config{
+	c := train.Config{
 		Model: r.model.layer(r.data.train.Info()), Name: s.Model, Loss: r.model.loss,
 		Train: r.data.train, Validation: r.data.validation,
 		Engine: r.engine, Gradients: r.gradients,
-		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9, WeightDecay: s.Decay}, Schedule: r.schedule(), Groups: s.groups(s.LR)},
+		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9, WeightDecay: s.Decay}, Schedule: r.schedule(), Scaled: s.Schedule == onPlateau, Groups: s.groups(s.LR)},
 		Epochs:    s.Epochs, Batch: s.Batch, Seed: s.Seed,
 		Augment: r.recipe.augment(side), Workers: workers,
 		Resume: r.from, Lock: r.lock, Settings: s,
@@ -394,6 +407,8 @@ func (r *trainRun) config(show *progress) train.Config {
 		OnStep: show.step, OnEpoch: show.epoch,
 		Parallel: r.sharding.config(s.Shards, s.Local),
 	}
+	r.measuring.attach(&c, s)
+	return c
 }
 
 // stopped says what an interrupted run leaves in its folder.
@@ -418,12 +433,16 @@ func (r *trainRun) others() string {
 
 // finish tests the trained model, once.
 func (r *trainRun) finish(ctx context.Context, result *train.Result, took time.Duration) error {
-	p, err := train.NewPredictor(r.model.layer(r.data.train.Info()), result.Checkpoint, r.engine)
+	weights, err := r.chosen(result)
+	if err != nil {
+		return err
+	}
+	p, err := train.NewPredictor(r.model.layer(r.data.train.Info()), weights, r.engine)
 	if err != nil {
 		return err
 	}
 	ds, name := r.data.last()
-	ev, err := await(ctx, func() (train.Evaluation, error) { return p.Evaluate(ctx, ds, r.model.loss) })
+	ev, err := await(ctx, func() (train.Evaluation, error) { return p.Evaluate(ctx, ds, r.model.loss, r.measuring.metrics...) })
 	if errors.Is(err, errInterrupted) {
 		return fmt.Errorf("stopped while testing; the trained weights are saved, test them with: %s",
 			r.call.line("eval", "-weights", filepath.Join(r.folder, train.CheckpointFile)))
@@ -434,7 +453,7 @@ func (r *trainRun) finish(ctx context.Context, result *train.Result, took time.D
 	if err := drawConfusion(filepath.Join(r.folder, confusionFile), r.settings.Model, p.Info().Classes, ev); err != nil {
 		return err
 	}
-	if err := r.printf("%s: loss %.4f, %s, after %.1f s\n", name, ev.Loss(), accuracyLine(ev), took.Seconds()); err != nil {
+	if err := r.printf("%s: loss %.4f, %s%s, after %.1f s\n", name, ev.Loss(), accuracyLine(ev), valuesLine(ev.Metrics), took.Seconds()); err != nil {
 		return err
 	}
 	return r.printf("saved in %s: %s\n", plain.Name(r.folder),
@@ -457,6 +476,7 @@ func (r *trainRun) drawCurves(epochs []train.Epoch) error {
 		Title:    r.settings.Model + " on " + r.settings.Data,
 		Loss:     []viz.Series{training.series(training.loss), validation.series(validation.loss)},
 		Accuracy: []viz.Series{training.series(training.accuracy), validation.series(validation.accuracy)},
+		More:     morePanels(epochs),
 	}.Render()
 	if err != nil {
 		return err

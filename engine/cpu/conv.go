@@ -48,6 +48,9 @@ func (e Engine) BindConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 	case out.Layout == channelsLast:
 		return e.stemConv2D(c, in, out)
 	}
+	if vast(in, out) {
+		return e.Engine.BindConv2D(c, in, out)
+	}
 	b, err := e.convInRows(c, in, out)
 	switch {
 	case err != nil:

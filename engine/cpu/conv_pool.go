@@ -17,7 +17,7 @@ import (
 // windows overlap little, since tasks make the rows that they share twice; and where the direct algorithm
 // has images enough to make one after the other.
 func (e Engine) FusesMaxPool(c engine.Conv2D, p engine.Pool2D, in []shape.Type, y, out shape.Type) bool {
-	if out.Len() == 0 || p.Adaptive {
+	if out.Len() == 0 || p.Adaptive || vast(engine.InRows(in...), engine.InRow(y)) {
 		return false
 	}
 	if e.prefersInterleaved(c, in[0], in[1], y) {

@@ -20,12 +20,14 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-func TestConforms(t *testing.T) { enginetest.Run(t, New(), enginetest.Options{Flushes: true}) }
+var long = flag.Bool("long", false, "every trial, at every level of instructions")
 
-var long = flag.Bool("long", false, "every trial at every level of instructions")
+// A part of the trials; all of them with -long.
+func TestConforms(t *testing.T) {
+	enginetest.Run(t, New(), enginetest.Options{Flushes: true, Brief: !*long})
+}
 
-// A part of it, each time another one, at every level of instructions, with more workers than
-// processors, and without any; all of it with -long.
+// Another part at every level of instructions, with more workers than processors, and without any; all of it with -long.
 func TestConformsAtEveryLevel(t *testing.T) {
 	pool := par.NewPool(5)
 	defer pool.Close()

@@ -144,6 +144,9 @@ func (e Engine) BindMaxPool2D(p engine.Pool2D, in []engine.Operand, out engine.O
 	case channelsLast:
 		return e.nhwcPool(p, in, out, nil, (*nhwc.Pool).Max)
 	}
+	if vast(in, out) {
+		return e.Engine.BindMaxPool2D(p, in, out)
+	}
 	b, err := e.maxPoolInRows(p, in, out)
 	if err != nil {
 		return b, err
@@ -247,6 +250,9 @@ func (e Engine) BindAvgPool2D(p engine.Pool2D, in []engine.Operand, out engine.O
 		return e.interleavedAvgPool(p, in, out)
 	case channelsLast:
 		return e.nhwcPool(p, in, out, poolOf(p, in[0].Type, out.Type).counted, (*nhwc.Pool).Mean)
+	}
+	if vast(in, out) {
+		return e.Engine.BindAvgPool2D(p, in, out)
 	}
 	b, err := e.avgPoolInRows(p, in, out)
 	if err != nil {

@@ -24,3 +24,19 @@ func poolWindow(p engine.Pool2D, x, y shape.Type) window.Window {
 	}
 	return w
 }
+
+// mostPlaces is the extent of an image up to which there are tables of its places.
+const mostPlaces = 1 << 24
+
+// vast reports whether images or filters are so long that ref's kernels, which have no tables, compute them: a file may ask for
+// two thousand million places, for which there is no memory in the end.
+func vast(in []engine.Operand, out engine.Operand) bool {
+	for _, o := range append([]engine.Operand{out}, in...) {
+		for i := 2; i < o.Rank(); i++ {
+			if o.Int(i) > mostPlaces {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"reflect"
@@ -19,7 +20,10 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-func TestRefConforms(t *testing.T) { Run(t, ref.Engine{}, Options{}) }
+var long = flag.Bool("long", false, "every trial of the reference engine")
+
+// A part of the trials, which compare ref with itself; all of them with -long.
+func TestRefConforms(t *testing.T) { Run(t, ref.Engine{}, Options{Brief: !*long}) }
 
 // The oracle for layouts goes through the checks of others.
 func TestLaidConforms(t *testing.T) { Run(t, oracle, Options{Brief: true, Allocates: true}) }
@@ -291,11 +295,13 @@ var methods = map[string][]string{
 	"Accumulator":  {"AddPart"},
 }
 
-// failure returns what is first found wrong with e's kernels of a family.
+// failure returns what is first found wrong with e's kernels of a family: in a part of the trials or, if there is nothing, in all.
 func failure(e engine.Engine, name string, o Options) error {
 	f := families[slices.IndexFunc(families, func(f family) bool { return f.name == name })]
-	for err := range f.failures(e, o) {
-		return err
+	for _, o.Brief = range []bool{true, false} {
+		for err := range f.failures(e, o) {
+			return err
+		}
 	}
 	return nil
 }

@@ -45,8 +45,8 @@
 // # Quantised files
 //
 // Layers between DequantizeLinear and QuantizeLinear compute in 8-bit integers in a Session, where these
-// give what the file says (quantised.go). Operators whose inputs are integers, such as QLinearConv, are
-// computed in float64.
+// give what the file says (quantised.go), and so do operators whose inputs are integers, such as
+// QLinearConv (op_integer.go).
 //
 // # Adding an operator
 //

@@ -183,10 +183,11 @@ func newExporter(outputs []*graph.Node, store *vm.Store, opts ExportOptions) (*e
 // initial ones.
 func (x *exporter) leaves(store *vm.Store) error {
 	var leaves []*graph.Node
+	names := []string{} // nil would be all
 	for _, n := range graph.Reachable(x.outs...) {
 		switch n.Kind() {
 		case graph.Param, graph.State:
-			leaves = append(leaves, n)
+			leaves, names = append(leaves, n), append(names, n.Name())
 		case graph.Input:
 		default:
 			continue
@@ -196,7 +197,7 @@ func (x *exporter) leaves(store *vm.Store) error {
 		}
 		x.taken[n.Name()] = true
 	}
-	s, err := store.Snapshot()
+	s, err := store.Snapshot(names...)
 	if err != nil {
 		return fmt.Errorf("onnx: %w", err)
 	}
@@ -480,20 +481,14 @@ var exportElems = map[shape.DType]ir.DataType{
 
 func elemOf(d shape.DType) ir.DataType { return exportElems[d] }
 
-// initializer adds a tensor with the elements in b, in the byte order of this machine.
+// initializer adds a tensor with the elements in b, which it keeps, in the byte order of this machine.
 func (x *exporter) initializer(name string, t shape.Type, b []byte) {
 	dims := make([]int64, t.Rank())
 	for i, n := range t.Ints() {
 		dims[i] = int64(n)
 	}
-	x.graph.Initializers = append(x.graph.Initializers, &ir.Tensor{Name: name, Dims: dims, Type: elemOf(t.DType), Raw: littleEndian(b, t.DType.Width()), HasRaw: true})
-}
-
-// littleEndian returns a copy of elements of so many bytes in the byte order of files.
-func littleEndian(b []byte, width int) []byte {
-	b = slices.Clone(b)
-	exchange(b, width)
-	return b
+	exchange(b, t.DType.Width())
+	x.graph.Initializers = append(x.graph.Initializers, &ir.Tensor{Name: name, Dims: dims, Type: elemOf(t.DType), Raw: b, HasRaw: true})
 }
 
 // constants returns an initialiser with the given elements, one for all that are equal.

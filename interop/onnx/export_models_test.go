@@ -47,9 +47,9 @@ func networks() []network {
 		{"squeezenet", squeezenet.New(10, 0), 3, 224, 1, false},
 		{"mobilenetv2", mobilenet.NewV2(10, .2), 3, 224, 2, false},
 		{"resnet18", resnet.New(resnet.Basic, [4]int{2, 2, 2, 2}, 10), 3, 224, 1, false},
-		{"resnet50", resnet.New(resnet.Bottleneck, [4]int{3, 4, 6, 3}, 10), 3, 224, 1, true},
-		{"alexnet", alexnet.New(10, .5), 3, 224, 2, true},
-		{"vgg11", vgg.New(vgg.Plan11, 10, .5), 3, 224, 1, true},
+		{"resnet50", resnet.New(resnet.Bottleneck, [4]int{3, 4, 6, 3}, 10), 3, 96, 1, true},
+		{"alexnet", alexnet.New(10, .5), 3, 96, 2, true}, // a fifth of the weights that pictures of 224 need
+		{"vgg11", vgg.New(vgg.Plan11, 10, .5), 3, 64, 1, true},
 	}
 }
 

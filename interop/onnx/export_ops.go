@@ -518,9 +518,42 @@ func (r recorder) BindCumSum(s engine.CumSum, _ []engine.Operand, _ engine.Opera
 	return r.give(r.x.op("CumSum", a, r.x.in(0), r.x.scalar(shape.Int64, float64(s.Axis))))
 }
 
-// BindLinearScan implements [engine.Scanner].
-func (recorder) BindLinearScan(int, bool, []engine.Operand, engine.Operand) (engine.Bound, error) {
-	return engine.Bound{}, errors.New("each element needs the one before it")
+// BindLinearScan implements [engine.Scanner] by a Scan over all elements but the first, which is that of the second input.
+func (r recorder) BindLinearScan(axis int, reverse bool, in []engine.Operand, _ engine.Operand) (engine.Bound, error) {
+	x, t, n := r.x, r.x.node.Type(), in[0].Int(axis)
+	if n == 1 {
+		return r.give(x.op("Identity", nil, x.in(1)))
+	}
+	cut := func(v string, from, to int) string {
+		return x.op("Slice", nil, v, x.ints(from), x.ints(to), x.ints(axis))
+	}
+	begin, from, to := 0, 1, n
+	if reverse {
+		begin, from, to = n-1, 0, n-1
+	}
+	first := cut(x.in(1), begin, begin+1)
+	part := t.Of(t.Drop(axis))
+	a, b, h := x.name("a"), x.name("b"), x.name("h")
+	sum, state := x.name("sum"), x.name("state")
+	body := &ir.Graph{
+		Name: "step",
+		Nodes: []*ir.Node{
+			{Name: sum + "/Mul", Op: "Mul", Inputs: []string{a, h}, Outputs: []string{sum + "/product"}},
+			{Name: sum, Op: "Add", Inputs: []string{sum + "/product", b}, Outputs: []string{sum}},
+			{Name: state, Op: "Identity", Inputs: []string{sum}, Outputs: []string{state}},
+		},
+		Inputs:  []ir.ValueInfo{valueInfo(h, part), valueInfo(a, part), valueInfo(b, part)},
+		Outputs: []ir.ValueInfo{valueInfo(state, part), valueInfo(sum, part)},
+	}
+	attributes := attrs(ir.Attribute{Name: "body", Type: ir.AttributeGraph, Graph: body}, attrInt("num_scan_inputs", 2),
+		attrInts("scan_input_axes", axis, axis), attrInts("scan_output_axes", axis),
+		attrInts("scan_input_directions", int(number(reverse)), int(number(reverse))), attrInts("scan_output_directions", int(number(reverse))))
+	rest := x.ops("Scan", attributes, 2, x.op("Squeeze", nil, first, x.ints(axis)), cut(x.in(0), from, to), cut(x.in(1), from, to))[1]
+	parts := []string{first, rest}
+	if reverse {
+		parts = []string{rest, first}
+	}
+	return r.give(x.op("Concat", attrs(attrInt("axis", int64(axis))), parts...))
 }
 
 // BindResample implements [engine.Resampler] by a product with the matrix of weights.

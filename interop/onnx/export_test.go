@@ -32,8 +32,6 @@ var withoutForm = map[string]string{
 	"BroadcastTo batch":           "depends on N, which no input has",
 	"Random ":                     "random numbers",
 	"Attention some keys, causal": "a cache of keys and values",
-	"CumProd":                     "needs the one before it",
-	"LinearScan":                  "needs the one before it",
 	"LSTM lengths":                "last cell state",
 	"UpdateSlice first axis":      "a cache of keys and values",
 	"UpdateSlice batch":           "a cache of keys and values",

@@ -12,16 +12,17 @@ import (
 	"github.com/plexaura/plexaura/engine/cpu"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/interop/onnx/ir"
+	"github.com/plexaura/plexaura/interop/onnx/ir/irtest"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/shape"
 )
 
-func nodeOf(op string, inputs, outputs []string, attributes ...ir.Attribute) *ir.Node {
-	return &ir.Node{Op: op, Inputs: inputs, Outputs: outputs, Attributes: attributes}
-}
+var (
+	nodeOf, names, untyped = irtest.Node, irtest.Names, irtest.Untyped
+	graphAttr              = irtest.Graph
+)
 
-func names(list ...string) []string { return list }
-
+// infos are values of the same type.
 func infos(e ir.DataType, dims []ir.Dim, list ...string) (all []ir.ValueInfo) {
 	for _, n := range list {
 		all = append(all, ir.ValueInfo{Name: n, Type: &ir.Type{Kind: ir.TensorKind, Elem: e, Shape: &ir.Shape{Dims: dims}}})
@@ -29,20 +30,9 @@ func infos(e ir.DataType, dims []ir.Dim, list ...string) (all []ir.ValueInfo) {
 	return all
 }
 
-func graphAttr(name string, g *ir.Graph) ir.Attribute {
-	return ir.Attribute{Name: name, Type: ir.AttributeGraph, Graph: g}
-}
-
-func untyped(list ...string) (all []ir.ValueInfo) {
-	for _, n := range list {
-		all = append(all, ir.ValueInfo{Name: n})
-	}
-	return all
-}
-
 func sessionOf(t *testing.T, g *ir.Graph) *Session {
 	t.Helper()
-	m, err := Read((&ir.Model{Opsets: []ir.Opset{{Version: 18}, {Domain: "ai.onnx.preview", Version: 1}}, Graph: g}).Marshal(), Options{})
+	m, err := Read(irtest.Model(g, "ai.onnx.preview", "com.microsoft").Marshal(), Options{})
 	require.NoError(t, err)
 	s, err := m.NewSession(cpu.New(), nil)
 	require.NoError(t, err)

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -25,6 +26,11 @@ type Options struct {
 	// file. Nodes that they do not need are left out: a network without its head is
 	// Outputs: []string{"the input of its last Gemm"}.
 	Outputs []string
+	// Memory bounds the bytes that the programs of a [Session] keep: the values of as many runs as there were at a time, copies
+	// of their inputs, and constants; parameters are the store's. Programs that were not used for the longest time are
+	// forgotten, and made again when they are needed; those that a run goes through are kept. 0 means 1 GiB. What
+	// a single run may take is bounded by the option WithMemory of package vm.
+	Memory int
 }
 
 // Model is a model that was read from a file. It is immutable.
@@ -38,6 +44,7 @@ type Model struct {
 	tensors   map[*ir.Tensor]*Tensor
 	params    map[*ir.Tensor]string // the names of initialisers as parameters: unique in the file
 	inputs    []Input
+	memory    int // of Options
 
 	// Of the body of a loop, which is a model of its own:
 	outer  map[string]*value // known values of the graph around it
@@ -134,7 +141,7 @@ func New(m *ir.Model, opts Options) (*Model, error) {
 		opts.Name = "model"
 	}
 	model := &Model{ir: m, name: plain.Name(opts.Name), opsets: opsetsOf(m.Opsets), functions: map[functionKey]*ir.Function{},
-		operators: operators(), bound: opts.Bind, tensors: map[*ir.Tensor]*Tensor{}, params: map[*ir.Tensor]string{}}
+		operators: operators(), memory: cmp.Or(max(opts.Memory, 0), defaultMemory), bound: opts.Bind, tensors: map[*ir.Tensor]*Tensor{}, params: map[*ir.Tensor]string{}}
 	taken := map[string]int{}
 	model.nameParams(m.Graph, taken)
 	for _, f := range m.Functions {

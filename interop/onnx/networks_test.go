@@ -2,6 +2,8 @@ package onnx_test
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -9,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -31,17 +34,50 @@ func networksFolder(t *testing.T) string {
 }
 
 // prepared returns a folder in which a script of testdata has put networks, inputs and what others make of them. The
-// folder is the script's last argument.
+// folder is the script's last argument. It is in the user's folder for caches, and is made anew only for another script, other
+// arguments or other versions that requirements.txt asks for: what is compared is the same, and exporting takes minutes.
 func prepared(t *testing.T, script string, modules []string, args ...string) string {
 	t.Helper()
+	script = filepath.Join("testdata", script)
+	source, err := os.ReadFile(script)
+	require.NoError(t, err)
+	versions, err := os.ReadFile(filepath.Join("..", "..", "internal", "parity", "pytorch", "requirements.txt"))
+	require.NoError(t, err)
+	key := fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, string(source), args, string(versions))))
+	cache, err := os.UserCacheDir()
+	require.NoError(t, err)
+	all := filepath.Join(cache, "plexaura", "prepared", strings.TrimSuffix(filepath.Base(script), ".py"))
+	root := filepath.Join(all, key[:16])
+	if _, err := os.Stat(root); err == nil {
+		return root
+	}
 	interpreter, err := python.Find(modules...)
 	if err != nil {
 		t.Skip(err)
 	}
-	root := t.TempDir()
-	out, err := exec.Command(interpreter, append(append([]string{filepath.Join("testdata", script)}, args...), root)...).CombinedOutput()
+	require.NoError(t, os.MkdirAll(all, 0o755))
+	making, err := os.MkdirTemp(all, "making")
+	require.NoError(t, err)
+	defer os.RemoveAll(making)
+	out, err := exec.Command(interpreter, append(append([]string{script}, args...), making)...).CombinedOutput()
 	require.NoError(t, err, string(out))
+	forgetOthers(t, all)
+	if err := os.Rename(making, root); err != nil { // another test was first
+		_, err = os.Stat(root)
+		require.NoError(t, err)
+	}
 	return root
+}
+
+// forgetOthers removes the folders in which nothing was made for a week: each has gigabytes.
+func forgetOthers(t *testing.T, dir string) {
+	folders, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, f := range folders {
+		if info, err := f.Info(); err == nil && time.Since(info.ModTime()) > 7*24*time.Hour {
+			require.NoError(t, os.RemoveAll(filepath.Join(dir, f.Name())))
+		}
+	}
 }
 
 // The networks that people take from Python packages give what they give in ONNX Runtime: detectors, recognisers
@@ -104,15 +140,17 @@ func runNetworks(t *testing.T, root string) {
 	for _, c := range cases {
 		t.Run(c.Name(), func(t *testing.T) {
 			folder := filepath.Join(root, c.Name())
-			path, err := os.ReadFile(filepath.Join(folder, "model"))
-			require.NoError(t, err)
-			s := sessions[string(path)]
+			path := filepath.Join(folder, "model.onnx")
+			if elsewhere, err := os.ReadFile(filepath.Join(folder, "model")); err == nil {
+				path = string(elsewhere)
+			}
+			s := sessions[path]
 			if s == nil {
-				m, err := onnx.ReadFile(string(path), onnx.Options{})
+				m, err := onnx.ReadFile(path, onnx.Options{})
 				require.NoError(t, err)
 				s, err = m.NewSession(cpu.New(), vm.NewStore(1))
 				require.NoError(t, err)
-				sessions[string(path)] = s
+				sessions[path] = s
 			}
 			got, err := s.Run(t.Context(), protos(t, folder, "input"))
 			require.NoError(t, err)

@@ -159,10 +159,17 @@ func hardmax(x *graph.Node, a int) *graph.Node {
 	return ops.Transpose(y, append(perm[:a:a], append([]int{len(perm)}, perm[a:]...)...)...)
 }
 
-// dropout is that of inference. One in training is refused, unless it drops nothing.
+// dropout is that of inference, or of training with a seed: that has the random numbers of ONNX's reference, which are
+// the same in each run.
 func dropout(c *call) []*value {
-	if c.version >= 12 && c.has(2) && c.ints(2)[0] != 0 && (!c.has(1) || c.scalar(1) != 0) {
-		refuse("training_mode is set: export the model for inference")
+	ratio := 0.5
+	if c.version < 12 {
+		ratio = c.floatAttr("ratio", ratio)
+	} else if c.has(1) {
+		ratio = c.scalar(1)
+	}
+	if c.version >= 12 && c.has(2) && c.ints(2)[0] != 0 && ratio != 0 {
+		return c.dropped(ratio)
 	}
 	outs := []*value{c.value(0)}
 	if c.in[0].node == nil || c.in[0].host != nil {
@@ -178,4 +185,66 @@ func dropout(c *call) []*value {
 		outs = append(outs, mask(all)...)
 	}
 	return outs
+}
+
+// dropped returns the input without the elements that random numbers below the ratio fall on, the others scaled, and the
+// mask of these.
+func (c *call) dropped(ratio float64) []*value {
+	x := c.node(0)
+	t := x.Type()
+	switch {
+	case !c.attr("seed"):
+		refuse("training_mode is set, and there is no seed: export the model for inference")
+	case !(ratio > 0 && ratio < 1):
+		refuse("ratio is %v; want a number from 0 on, less than 1", ratio)
+	case !t.Concrete() || t.Len() > maxFolded:
+		refuse("training_mode is set for %v; want extents that are numbers, of at most %d elements", t, maxFolded)
+	}
+	random := newTwister(uint32(c.intAttr("seed", 0)))
+	kept, scaled := make([]float64, t.Len()), make([]float64, t.Len())
+	for i := range kept {
+		if random.float64() >= ratio {
+			kept[i], scaled[i] = 1, 1/(1-ratio)
+		}
+	}
+	y := ops.Mul(x, x.Graph().Const(t, scaled))
+	return append(result(y, c.elem(0)), mask(x.Graph().Const(shape.Type{DType: shape.Bool, Shape: t.Shape}, kept))...)
+}
+
+// A twister is the Mersenne Twister MT19937, by which the reference draws.
+type twister struct {
+	state [624]uint32
+	next  int
+}
+
+func newTwister(seed uint32) *twister {
+	t := &twister{next: len(twister{}.state)}
+	for i := range t.state {
+		t.state[i] = seed
+		seed = 1812433253*(seed^seed>>30) + uint32(i) + 1
+	}
+	return t
+}
+
+func (t *twister) uint32() uint32 {
+	n := len(t.state)
+	if t.next == n {
+		for i := range t.state {
+			y := t.state[i]&(1<<31) | t.state[(i+1)%n]&(1<<31-1)
+			t.state[i] = t.state[(i+397)%n] ^ y>>1 ^ y&1*0x9908b0df
+		}
+		t.next = 0
+	}
+	y := t.state[t.next]
+	t.next++
+	y ^= y >> 11
+	y ^= y << 7 & 0x9d2c5680
+	y ^= y << 15 & 0xefc60000
+	return y ^ y>>18
+}
+
+// float64 returns a number of 53 bits in [0,1).
+func (t *twister) float64() float64 {
+	a, b := t.uint32()>>5, t.uint32()>>6
+	return (float64(a)*(1<<26) + float64(b)) / (1 << 53)
 }

@@ -1,6 +1,8 @@
 package onnx
 
 import (
+	"slices"
+
 	"github.com/plexaura/plexaura/interop/onnx/ir"
 	"github.com/plexaura/plexaura/ops"
 )
@@ -39,6 +41,7 @@ func bitCast(c *call) []*value {
 	if !ok {
 		refuse("element type %v is not supported", to)
 	}
-	raw := littleEndian(elements[t.Type].key(t.Data), to.Bits()/8)
+	raw := slices.Clone(elements[t.Type].key(t.Data))
+	exchange(raw, to.Bits()/8)
 	return []*value{known(&Tensor{Type: to, Dims: t.Dims, Data: e.read(&ir.Tensor{Type: to, Raw: raw, HasRaw: true}, t.Len())})}
 }

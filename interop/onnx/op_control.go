@@ -114,7 +114,7 @@ func (b *body) runner() *bodyRunner {
 	if ev.session == nil {
 		refuse("the loop runs on the host: run the model by a Session")
 	}
-	m := &Model{ir: &ir.Model{Graph: b.graph}, name: ev.m.name, opsets: b.c.e.opsets, functions: ev.m.functions, operators: ev.m.operators,
+	m := &Model{ir: &ir.Model{Graph: b.graph}, name: ev.m.name, opsets: b.c.e.opsets, functions: ev.m.functions, operators: ev.m.operators, memory: ev.m.memory,
 		tensors: ev.m.tensors, params: ev.m.params, outer: map[string]*value{}, attrs: b.c.e.attrs,
 		prefix: b.c.e.prefix + nodeName(b.c.n, b.c.index) + "/", depth: ev.depth + 1}
 	if m.depth > maxDepth {

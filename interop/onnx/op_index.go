@@ -76,16 +76,12 @@ func topK(c *call) []*value {
 	} else {
 		k = c.scalarInt(1)
 	}
+	take := ops.BottomK
 	if c.flag("largest", true) {
-		values, places := ops.TopK(x, k, a)
-		return []*value{computed(values, c.elem(0)), computed(places, ir.Int64)}
+		take = ops.TopK
 	}
-	down := x
-	if x.Type().DType == shape.Uint8 {
-		down = ops.Cast(x, shape.Int32)
-	}
-	_, places := ops.TopK(ops.Neg(down), k, a)
-	return []*value{computed(ops.GatherAlong(x, a, places), c.elem(0)), computed(places, ir.Int64)}
+	values, places := take(x, k, a)
+	return []*value{computed(values, c.elem(0)), computed(places, ir.Int64)}
 }
 
 // oneHot has the second of two values where an id is the index along a new axis, and else the first.

@@ -106,7 +106,7 @@ func mean(c *call) []*value {
 	return result(ops.MulScalar(sum.node, 1/float64(len(c.in))), c.elem(0))
 }
 
-// pow returns powers of the type of the base. Those of integers are computed in float64.
+// pow returns powers of the type of the base. Those of integers wrap around, like their products.
 func pow(c *call) []*value {
 	a, b := c.node(0), c.node(1)
 	if c.version < 7 {
@@ -122,8 +122,14 @@ func pow(c *call) []*value {
 		}
 		return result(ops.Pow(a, b), c.elem(0))
 	}
-	y := ops.Pow(ops.Cast(a, shape.Float64), ops.Cast(b, shape.Float64))
-	return result(ops.Cast(y, t), c.elem(0))
+	if b.Type().IsFloat() {
+		y := ops.Pow(ops.Cast(a, shape.Float64), ops.Cast(b, shape.Float64))
+		return result(ops.Cast(y, t), c.elem(0))
+	}
+	if b.Type().DType != t {
+		a, b = convert(a, shape.Int64), convert(b, shape.Int64)
+	}
+	return result(convert(ops.Pow(a, b), t), c.elem(0))
 }
 
 // broadcast returns the common shape.
@@ -179,12 +185,34 @@ func scan(f func(x *graph.Node, axis int, s ...ops.Scan) *graph.Node) func(*call
 	}
 }
 
-// cumProd computes products of integers in float64.
+// cumProd is ops.CumProd, of integers too, whose products wrap around: each step multiplies by the products of twice
+// as many elements.
 func cumProd(x *graph.Node, axis int, s ...ops.Scan) *graph.Node {
-	if d := x.Type().DType; !d.IsFloat() {
-		return ops.Cast(ops.CumProd(ops.Cast(x, shape.Float64), axis, s...), d)
+	if x.Type().IsFloat() {
+		return ops.CumProd(x, axis, s...)
 	}
-	return ops.CumProd(x, axis, s...)
+	n, ok := x.Type().Dim(axis).Int()
+	if !ok {
+		refuse("extent %v of axis %d must be a number", x.Type().Dim(axis), axis)
+	}
+	moved := func(by int) *graph.Node { // ones, and then x without its end
+		by = min(by, n)
+		ones := ops.Full(x, x.Type().With(axis, shape.Dim(by)), 1)
+		switch {
+		case by == n:
+			return ones
+		case s[0].Reverse:
+			return ops.Concat(axis, part(x, axis, by, n-by), ones)
+		}
+		return ops.Concat(axis, ones, part(x, axis, 0, n-by))
+	}
+	if s[0].Exclusive && n > 0 {
+		x = moved(1)
+	}
+	for by := 1; by < n; by *= 2 {
+		x = ops.Mul(x, moved(by))
+	}
+	return x
 }
 
 // mod has the sign of the divisor, or with fmod that of the dividend.

@@ -1,14 +1,152 @@
 package onnx
 
 import (
+	"slices"
+
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/interop/onnx/ir"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 )
 
 // microsoftOperators are operators of ONNX Runtime's own domain, com.microsoft, that its tools put into files.
 var microsoftOperators = family{
-	"DynamicQuantizeLSTM": always(12, 12, dynamicQuantizeLSTM),
+	"DynamicQuantizeLSTM":      always(12, 12, dynamicQuantizeLSTM),
+	"QuantizeLinear":           always(2, 3, quantizeLinear),
+	"DequantizeLinear":         always(2, 3, dequantizeLinear),
+	"QLinearAdd":               always(7, 8, qLinearAdd),
+	"QLinearMul":               always(7, 8, qLinearMul),
+	"QLinearConcat":            always(5, -1, qLinearConcat),
+	"QLinearSigmoid":           always(4, 5, qLinearMap(func(_ *call, x *graph.Node) *graph.Node { return ops.Sigmoid(x) })),
+	"QLinearLeakyRelu":         always(4, 5, qLinearMap(func(c *call, x *graph.Node) *graph.Node { return ops.LeakyReLU(x, c.floatAttr("alpha", 0.01)) })),
+	"QLinearSoftmax":           always(5, 5, qLinearMap(qSoftmax)),
+	"QLinearGlobalAveragePool": always(5, 5, qLinearPool),
+	"QGemm":                    always(6, 9, qGemm),
+	"MatMulIntegerToFloat":     always(4, 7, matMulIntegerToFloat),
+	"DynamicQuantizeMatMul":    always(3, 5, dynamicQuantizeMatMul),
+}
+
+// units returns input k, which its scale and its zero point follow, less the zero point.
+func (c *call) units(k int) *graph.Node {
+	if zero, known := c.zeroPoint(k + 2); known {
+		return c.centred(k, zero)
+	}
+	x := c.centred(k, 0)
+	return ops.Sub(x, c.perPlace(k+2, -1, x.Type().Rank(), shape.Float32))
+}
+
+// oneScale returns input k, a scale of all elements.
+func (c *call) oneScale(k int) *graph.Node {
+	s := convert(c.fixed(k), shape.Float32)
+	if n := s.Type().Shape; n.Rank() > 0 && n != shape.OfInts(1) {
+		refuse("input %d is %v; want one scale", k, s.Type())
+	}
+	return ops.Reshape(s)
+}
+
+// standsFor returns what input k, which its scale and its zero point follow, stands for.
+func (c *call) standsFor(k int) *graph.Node { return ops.Mul(c.units(k), c.oneScale(k+1)) }
+
+// qLinearAdd has the inputs a, its scale and zero point, b, its scale and zero point, and those of the sum.
+func qLinearAdd(c *call) []*value {
+	to := c.oneScale(6)
+	a := ops.Mul(c.units(0), ops.Div(c.oneScale(1), to))
+	return c.inCodes(ops.Add(a, ops.Mul(c.units(3), ops.Div(c.oneScale(4), to))), 6)
+}
+
+func qLinearMul(c *call) []*value {
+	y := ops.Mul(c.units(0), c.units(3))
+	return c.inCodes(ops.Mul(y, ops.Div(ops.Mul(c.oneScale(1), c.oneScale(4)), c.oneScale(6))), 6)
+}
+
+// qLinearConcat has the scale and zero point of the result, and then values with theirs.
+func qLinearConcat(c *call) []*value {
+	if len(c.in)%3 != 2 {
+		refuse("%d inputs; want two, and three for each part", len(c.in))
+	}
+	var parts []*graph.Node
+	for k := 2; k < len(c.in); k += 3 {
+		parts = append(parts, c.standsFor(k))
+	}
+	y := ops.Concat(axis(c.intAttr("axis", 0), parts[0].Type().Rank()), parts...)
+	return c.inCodes(ops.Div(y, c.oneScale(0)), 0)
+}
+
+// qLinearMap is a function of what input 0 stands for.
+func qLinearMap(f func(c *call, x *graph.Node) *graph.Node) func(*call) []*value {
+	return func(c *call) []*value { return c.inCodes(ops.Div(f(c, c.standsFor(0)), c.oneScale(3)), 3) }
+}
+
+func qSoftmax(c *call, x *graph.Node) *graph.Node {
+	a := axis(c.intAttr("axis", -1), x.Type().Rank())
+	if c.intAttr("opset", 0) < 13 && a != x.Type().Rank()-1 {
+		refuse("axes from %d on are one before opset 13", a)
+	}
+	return ops.Softmax(x, a)
+}
+
+func qLinearPool(c *call) []*value {
+	if c.flag("channels_last", false) {
+		refuse("channels_last is not supported")
+	}
+	return c.inCodes(ops.Mul(globalAverage(c.units(0)), ops.Div(c.oneScale(1), c.oneScale(3))), 3)
+}
+
+// qGemm has the inputs of QLinearMatMul, with a bias in units of the product of the scales before the scale of the
+// result; without that the result is in float32.
+func qGemm(c *call) []*value {
+	flipped := *c
+	flipped.in = slices.Clone(c.in)
+	for k, name := range map[int]string{0: "transA", 3: "transB"} {
+		if c.flag(name, false) {
+			one := *c
+			one.in = []*value{c.value(k)}
+			flipped.in[k] = one.folded(&operator{eval: func(c *call) []*value { return moved(ops.Transpose(c.node(0)), c.elem(0)) }})[0]
+		}
+	}
+	c = &flipped
+	y := c.factors(operands{a: 0, aZero: 2, b: 3, bZero: 5, product: true}).matmul()
+	if c.has(6) {
+		y = ops.Add(y, convert(c.node(6), y.Type().DType))
+	}
+	scale := c.scales(1, -2, 4, -1, y.Type().Rank())
+	if alpha := c.floatAttr("alpha", 1); alpha != 1 {
+		scale = ops.MulScalar(scale, alpha)
+	}
+	if c.has(7) {
+		return c.requantised(y, scale, 7)
+	}
+	return []*value{computed(ops.Mul(convert(y, shape.Float32), scale), ir.Float)}
+}
+
+// matMulIntegerToFloat has the inputs a, b, their scales, their zero points, and a bias.
+func matMulIntegerToFloat(c *call) []*value {
+	y := c.factors(operands{a: 0, aZero: 4, b: 1, bZero: 5, product: true}).matmul()
+	y = ops.Mul(convert(y, shape.Float32), c.scales(2, -2, 3, -1, y.Type().Rank()))
+	return []*value{computed(c.plus(y, 6), ir.Float)}
+}
+
+// plus adds input k, if there is one.
+func (c *call) plus(y *graph.Node, k int) *graph.Node {
+	if b := c.optional(k); b != nil {
+		return ops.Add(y, b)
+	}
+	return y
+}
+
+// dynamicQuantizeMatMul has the inputs a, in float32, b, its scale and zero point, and a bias.
+func dynamicQuantizeMatMul(c *call) []*value {
+	q := quantisedByRange(convert(c.node(0), shape.Float32))
+	a := computed(q.values, ir.Uint8)
+	a.whole = q.whole
+	inner := *c
+	inner.in = []*value{a, c.value(1), computed(q.zero, ir.Uint8), nil}
+	if c.has(3) {
+		inner.in[3] = c.in[3]
+	}
+	y := inner.factors(operands{a: 0, aZero: 2, b: 1, bZero: 3, product: true}).matmul()
+	y = ops.Mul(convert(y, shape.Float32), ops.Mul(q.scale, c.perPlace(2, -1, y.Type().Rank(), shape.Float32)))
+	return []*value{computed(c.plus(y, 4), ir.Float)}
 }
 
 // maxQuantisedSteps bounds the steps of a recurrent layer each of which is nodes of its own.

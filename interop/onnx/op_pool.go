@@ -23,6 +23,9 @@ func maxPool(c *call) []*value {
 	if !d.IsFloat() { // the integers of 8 bits, which float32 has all
 		x = ops.Cast(x, shape.Float32)
 	}
+	if q := c.in[0].codes; q != nil && len(c.n.Outputs) == 1 {
+		return c.pooledCodes(w, q)
+	}
 	y := w.maxPool(x, c.flag("ceil_mode", false))
 	if len(c.n.Outputs) > 1 && c.n.Outputs[1] != "" {
 		outs := c.maxPoolIndices(w, x, y)
@@ -30,6 +33,12 @@ func maxPool(c *call) []*value {
 		return outs
 	}
 	return moved(convert(y, d), c.elem(0))
+}
+
+// pooledCodes has the codes that are the largest, which those less the zero point are too.
+func (c *call) pooledCodes(w window, q *codes) []*value {
+	y := w.maxPool(q.inUnits(), c.flag("ceil_mode", false))
+	return []*value{q.like(y)}
 }
 
 func (w window) maxPool(x *graph.Node, ceil bool) *graph.Node {

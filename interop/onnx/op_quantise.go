@@ -10,8 +10,6 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// Products and convolutions of integers are computed in float64, in which sums of up to 2^37 products of
-// 8-bit numbers are exact.
 var quantiseOperators = family{
 	"QuantizeLinear":        always(2, 3, quantizeLinear),
 	"DequantizeLinear":      always(2, 3, dequantizeLinear),
@@ -162,11 +160,13 @@ func quantised(y, zero *graph.Node, to ir.DataType) *graph.Node {
 // dynamicQuantizeLinear quantises to uint8 by the range of the input, which has 0.
 func dynamicQuantizeLinear(c *call) []*value {
 	q := quantisedByRange(c.node(0))
-	return []*value{computed(q.values, ir.Uint8), computed(q.scale, c.elem(0)), computed(q.zero, ir.Uint8)}
+	y := computed(q.values, ir.Uint8)
+	y.whole = q.whole
+	return []*value{y, computed(q.scale, c.elem(0)), computed(q.zero, ir.Uint8)}
 }
 
-// byRange is a value in uint8, with its scale and zero point.
-type byRange struct{ values, scale, zero *graph.Node }
+// byRange is a value in uint8, with its scale and zero point, and its numbers in floating point.
+type byRange struct{ values, scale, zero, whole *graph.Node }
 
 func quantisedByRange(x *graph.Node) byRange {
 	zero := ops.Scalar(x, 0)
@@ -175,64 +175,82 @@ func quantisedByRange(x *graph.Node) byRange {
 	empty := ops.Equal(scale, zero)
 	safe := ops.Where(empty, ops.Scalar(x, 1), scale)
 	point := ops.Clip(ops.Round(ops.Neg(ops.Div(low, safe))), 0, 255)
-	return byRange{quantised(ops.Div(x, safe), point, ir.Uint8), scale, ops.Cast(point, shape.Uint8)}
+	whole := ops.Clip(ops.Add(ops.Round(ops.Div(x, safe)), point), 0, 255)
+	return byRange{ops.Cast(whole, shape.Uint8), scale, ops.Cast(point, shape.Uint8), whole}
 }
 
-// centred returns input k in float64, less its zero point, input zero, which is a number or one for each place
-// along an axis.
-func (c *call) centred(k, zero, a int) *graph.Node {
-	x := convert(c.node(k), shape.Float64)
-	if !c.has(zero) {
-		return x
-	}
-	return ops.Sub(x, c.perPlace(zero, x, a))
-}
-
-// perPlace gives input k the shape in which it broadcasts along axis a of x.
-func (c *call) perPlace(k int, x *graph.Node, a int) *graph.Node {
-	v := convert(c.node(k), shape.Float64)
+// perPlace gives input k, in type d, the shape in which it broadcasts along axis a of so many.
+func (c *call) perPlace(k, a, rank int, d shape.DType) *graph.Node {
+	v := convert(c.fixed(k), d)
 	switch s := v.Type().Shape; {
 	case s.Rank() == 0 || s == shape.OfInts(1):
 		return ops.Reshape(v)
 	case s.Rank() == 1:
-		return placed(v, a, x.Type().Rank())
+		return placed(v, a, rank)
 	}
 	return v
 }
 
+// fixed returns input k, a scale or zero point, which is not trained.
+func (c *call) fixed(k int) *graph.Node {
+	if t := c.value(k).host; t != nil {
+		return constant(c.anyGraph(), t)
+	}
+	return c.node(k)
+}
+
 func matMulInteger(c *call) []*value {
-	y := matmul(c.centred(0, 2, -2), c.centred(1, 3, -1))
-	return []*value{computed(ops.Cast(y, shape.Int32), ir.Int32)}
+	p := c.factors(operands{a: 0, aZero: 2, b: 1, bZero: 3, product: true, exact: true})
+	return []*value{computed(ops.Cast(p.matmul(), shape.Int32), ir.Int32)}
 }
 
 func convInteger(c *call) []*value {
-	w := c.window(c.numbers(1, 2))
-	c.pad(&w)
-	y := w.conv(c.centred(0, 2, 1), c.centred(1, 3, 0), c.groups())
-	return []*value{computed(ops.Cast(y, shape.Int32), ir.Int32)}
+	p := c.factors(operands{a: 0, aZero: 2, b: 1, bZero: 3, exact: true})
+	return []*value{computed(ops.Cast(p.conv(), shape.Int32), ir.Int32)}
 }
 
-// requantised scales sums y of products to the type of zero point input k+1, by scale input k.
+// requantised scales sums y of products, by scale and 1 over input k, and adds the zero point that follows.
 func (c *call) requantised(y, scale *graph.Node, k int) []*value {
-	to := c.elem(k + 1)
-	y = ops.Div(ops.Mul(y, scale), c.perPlace(k, y, -1))
-	return []*value{computed(quantised(y, c.perPlace(k+1, y, -1), to), to)}
+	rank := y.Type().Rank()
+	scale = ops.Div(scale, c.perPlace(k, -1, rank, shape.Float32))
+	return c.inCodes(ops.Mul(convert(y, shape.Float32), scale), k)
+}
+
+// inCodes rounds y, in units of input k, to integers of the type of the zero point that follows, which is added.
+func (c *call) inCodes(y *graph.Node, k int) []*value {
+	to := ir.Uint8
+	if c.has(k + 1) {
+		to = c.elem(k + 1)
+	}
+	q := c.codesBy(y, k, to)
+	if q == nil {
+		var zero *graph.Node
+		if c.has(k + 1) {
+			zero = c.perPlace(k+1, -1, y.Type().Rank(), shape.Float32)
+		}
+		return []*value{computed(quantised(y, zero, to), to)}
+	}
+	r := integerRanges[to]
+	return []*value{q.like(ops.Clip(ops.Round(y), r[0]-q.zero, r[1]-q.zero))}
+}
+
+// scales is the product of two scales of a product, inputs a and b, each one number or one for each place along an axis.
+func (c *call) scales(a, aAxis, b, bAxis, rank int) *graph.Node {
+	return ops.Mul(c.perPlace(a, aAxis, rank, shape.Float32), c.perPlace(b, bAxis, rank, shape.Float32))
 }
 
 // qLinearMatMul has the inputs a, its scale and zero point, b, its scale and zero point, and those of the
 // result.
 func qLinearMatMul(c *call) []*value {
-	y := matmul(c.centred(0, 2, -2), c.centred(3, 5, -1))
-	return c.requantised(y, ops.Mul(c.perPlace(1, y, -2), c.perPlace(4, y, -1)), 6)
+	y := c.factors(operands{a: 0, aZero: 2, b: 3, bZero: 5, product: true}).matmul()
+	return c.requantised(y, c.scales(1, -2, 4, -1, y.Type().Rank()), 6)
 }
 
 // qLinearConv has the inputs of qLinearMatMul, and a bias in units of the product of the scales.
 func qLinearConv(c *call) []*value {
-	w := c.window(c.numbers(3, 2))
-	c.pad(&w)
-	y := w.conv(c.centred(0, 2, 1), c.centred(3, 5, 0), c.groups())
+	y := c.factors(operands{a: 0, aZero: 2, b: 3, bZero: 5}).conv()
 	if c.has(8) {
-		y = ops.AddBias(y, convert(c.node(8), shape.Float64))
+		y = ops.AddBias(y, convert(c.node(8), y.Type().DType))
 	}
-	return c.requantised(y, ops.Mul(c.perPlace(1, y, 1), c.perPlace(4, y, 1)), 6)
+	return c.requantised(y, c.scales(1, 1, 4, 1, y.Type().Rank()), 6)
 }

@@ -21,8 +21,8 @@ var reduceOperators = family{
 	"ReduceSumSquare": reduction(18, func(x *graph.Node, axes ...int) *graph.Node { return ops.SumKeep(ops.Square(x), axes...) }),
 	"ReduceLogSum":    reduction(18, inFloat(func(x *graph.Node, axes ...int) *graph.Node { return ops.Log(ops.SumKeep(x, axes...)) })),
 	"ReduceLogSumExp": reduction(18, inFloat(logSumExp)),
-	"ArgMax":          always(1, 1, arg(false)),
-	"ArgMin":          always(1, 1, arg(true)),
+	"ArgMax":          always(1, 1, arg(ops.ArgMax)),
+	"ArgMin":          always(1, 1, arg(ops.ArgMin)),
 }
 
 type reduceFunc = func(x *graph.Node, axes ...int) *graph.Node
@@ -176,27 +176,21 @@ func logSumExp(x *graph.Node, axes ...int) *graph.Node {
 	return ops.Unsqueeze(ops.LogSumExp(x, axes...), axes...)
 }
 
-// arg is ArgMax or, of the negative numbers, ArgMin. The last of equal elements is the first from
-// behind.
-func arg(least bool) func(*call) []*value {
+// arg is ArgMax or ArgMin, by f. The last of equal elements is the first from behind. NaN is greater than all
+// numbers, as in TopK and in ONNX Runtime's; in its ArgMax and ArgMin NaN counts only where it comes first.
+func arg(f func(x *graph.Node, axis int) *graph.Node) func(*call) []*value {
 	return func(c *call) []*value {
 		x := c.node(0)
 		a := axis(c.intAttr("axis", 0), x.Type().Rank())
-		if least {
-			if x.Type().DType == shape.Uint8 {
-				x = ops.Cast(x, shape.Int32)
-			}
-			x = ops.Neg(x)
-		}
 		var y *graph.Node
 		if n, ok := x.Type().Dim(a).Int(); c.flag("select_last_index", false) {
 			if !ok {
 				refuse("select_last_index along the batch")
 			}
-			y = ops.ArgMax(flip(x, a), a)
+			y = f(flip(x, a), a)
 			y = ops.Sub(ops.Scalar(y, float64(n-1)), y)
 		} else {
-			y = ops.ArgMax(x, a)
+			y = f(x, a)
 		}
 		if c.flag("keepdims", true) {
 			y = ops.Unsqueeze(y, a)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/plexaura/plexaura/interop/onnx/ir"
 	"github.com/plexaura/plexaura/ops"
 )
 
@@ -83,6 +84,9 @@ func scanOver(c *call) []*value {
 		}
 		s.length = n
 	}
+	if y := s.linear(); y != nil {
+		return y
+	}
 	if s.length <= s.limit() || c.ev.session == nil {
 		if s.length > s.limit() {
 			refuse("%d parts; without a Session at most %d are supported", s.length, s.limit())
@@ -94,6 +98,40 @@ func scanOver(c *call) []*value {
 	}
 	return s.onHost()
 }
+
+// linear returns the results of a Scan whose body is a*h + b for the state h, which is also what it gives: the form in which
+// networks are exported that have such a scan. It returns nil for any other.
+func (s *scanning) linear() []*value {
+	g := s.graph
+	if s.states != 1 || s.scans != 2 || s.results != 1 || len(g.Nodes) != 3 || s.length == 0 || s.inBack[0] != s.inBack[1] || s.inBack[0] != s.outBack[0] ||
+		s.inAxes[0] != s.inAxes[1] || s.inAxes[0] != s.outAxes[0] || !slices.Equal(opsOf(g.Nodes), []string{"Mul", "Add", "Identity"}) {
+		return nil
+	}
+	in := func(k int) string { return g.Inputs[k].Name }
+	mul, add, id := g.Nodes[0], g.Nodes[1], g.Nodes[2]
+	if !slices.Equal(mul.Inputs, []string{in(1), in(0)}) || !slices.Equal(add.Inputs, []string{mul.Outputs[0], in(2)}) ||
+		!slices.Equal(id.Inputs, add.Outputs) || g.Outputs[0].Name != id.Outputs[0] || g.Outputs[1].Name != add.Outputs[0] {
+		return nil
+	}
+	c, axis := s.c, s.inAxes[0]
+	h, a, b := c.node(0), c.node(1), c.node(2)
+	if t := a.Type(); !t.IsFloat() || t.DType != b.Type().DType || t.Shape != b.Type().Shape || h.Type() != t.Of(t.Drop(axis)) {
+		return nil
+	}
+	if s.inBack[0] {
+		a, b = flip(a, axis), flip(b, axis)
+	}
+	h = ops.Unsqueeze(h, axis)
+	a, b = ops.Concat(axis, ops.Full(a, h.Type().Shape, 0), a), ops.Concat(axis, h, b)
+	y := part(ops.LinearScan(a, b, axis), axis, 1, s.length)
+	last := ops.Squeeze(part(y, axis, s.length-1, 1), axis)
+	if s.outBack[0] {
+		y = flip(y, axis)
+	}
+	return []*value{result(last, c.elem(0))[0], result(y, c.elem(0))[0]}
+}
+
+func opsOf(nodes []*ir.Node) []string { return mapped(nodes, func(n *ir.Node) string { return n.Op }) }
 
 func (s *scanning) backwards(name string, n int) []bool {
 	list := s.c.intsAttr(name, make([]int, n))

@@ -24,9 +24,12 @@ var stringOperators = family{
 
 // classicOperators are those of the domain ai.onnx.ml.
 var classicOperators = family{
-	"LabelEncoder":          direct(1, 1, labelEncoder),
-	"ArrayFeatureExtractor": always(2, 2, arrayFeatureExtractor),
-	"Binarizer":             always(1, 1, binarizer),
+	"LabelEncoder":           direct(1, 1, labelEncoder),
+	"ArrayFeatureExtractor":  always(2, 2, arrayFeatureExtractor),
+	"Binarizer":              always(1, 1, binarizer),
+	"TreeEnsemble":           direct(1, 1, treeEnsemble),
+	"TreeEnsembleRegressor":  direct(1, 1, treeRegressor),
+	"TreeEnsembleClassifier": direct(1, 1, treeClassifier),
 }
 
 // strings refuses inputs that are none.

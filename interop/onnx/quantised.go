@@ -21,22 +21,26 @@ import (
 // codes are a value in 8-bit integers: those of a node, with a known scale and zero point.
 type codes struct {
 	of          *graph.Node
+	units       *graph.Node // the codes less the zero point, in float32
 	scale, zero float64
 	to          ir.DataType
 }
 
 // codesOf returns what the codes of x are quantised by, or nil if that is not one known scale and zero point of 8
 // bits.
-func (c *call) codesOf(x *graph.Node, to ir.DataType) *codes {
+func (c *call) codesOf(x *graph.Node, to ir.DataType) *codes { return c.codesBy(x, 1, to) }
+
+// codesBy is codesOf where input scale is the scale and the next one the zero point.
+func (c *call) codesBy(x *graph.Node, scale int, to ir.DataType) *codes {
 	if x == nil || x.Type().DType != shape.Float32 || to != ir.Uint8 && to != ir.Int8 {
 		return nil
 	}
 	q := &codes{of: x, to: to}
-	for k, at := range []*float64{1: &q.scale, &q.zero} {
-		if at == nil || k == 2 && !c.has(2) {
+	for k, at := range []*float64{&q.scale, &q.zero} {
+		if k == 1 && !c.has(scale+1) {
 			continue
 		}
-		t := c.in[k].host
+		t := c.value(scale + k).host
 		if t == nil || t.Len() != 1 {
 			return nil
 		}
@@ -50,6 +54,22 @@ func (q *codes) rounded() *graph.Node {
 	scale, zero, r := ops.Scalar(q.of, q.scale), ops.Scalar(q.of, q.zero), integerRanges[q.to]
 	y := ops.Clip(ops.Add(ops.Round(ops.Div(q.of, scale)), zero), r[0], r[1])
 	return ops.Mul(ops.Sub(y, zero), scale)
+}
+
+// inUnits returns the codes less their zero point, in float32.
+func (q *codes) inUnits() *graph.Node {
+	if q.units == nil {
+		r := integerRanges[q.to]
+		q.units = ops.Clip(ops.Round(ops.Div(q.of, ops.Scalar(q.of, q.scale))), r[0]-q.zero, r[1]-q.zero)
+	}
+	return q.units
+}
+
+// like returns a value in codes, by the scale and zero point of q, that are units less the zero point.
+func (q *codes) like(units *graph.Node) *value {
+	v := computed(ops.Cast(ops.Add(units, ops.Scalar(units, q.zero)), elements[q.to].compute), q.to)
+	v.codes = &codes{of: ops.Mul(units, ops.Scalar(units, q.scale)), units: units, scale: q.scale, zero: q.zero, to: q.to}
+	return v
 }
 
 // span is the range of numbers that codes stand for.

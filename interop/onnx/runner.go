@@ -17,6 +17,36 @@ type runner struct {
 	ins     []*tensor.Dense
 	memory  []engine.Buffer // of ins
 	outs    []*tensor.Dense // of the last run
+	fed     bool            // inputs have other extents than before
+	batch   int             // the largest so far
+	bytes   int             // that it keeps
+}
+
+// keeps returns the bytes of values and inputs of a runner of st.
+func (r *runner) keeps(st *stage) int {
+	bytes := 0
+	for i, n := range st.program.Inputs() {
+		bytes += r.memory[i].Size()
+		for k, d := range n.Type().Dims() {
+			if d.Symbolic() {
+				r.batch = max(r.batch, r.ins[i].Shape()[k]/d.Factor())
+			}
+		}
+	}
+	m, err := st.program.Memory(max(r.batch, 1))
+	if err != nil { // it has run
+		return bytes
+	}
+	return bytes + m.Arena
+}
+
+// constants returns the bytes that the program of the stage keeps for all runners.
+func (st *stage) constants() int {
+	m, err := st.program.Memory(1)
+	if err != nil {
+		return 0
+	}
+	return m.Consts + m.Once
 }
 
 // acquire returns an idle runner, or a new one.
@@ -37,7 +67,7 @@ func (st *stage) acquire(store *vm.Store) (*runner, error) {
 		return nil, err
 	}
 	n := len(st.inputs)
-	return &runner{machine: m, ins: make([]*tensor.Dense, n), memory: make([]engine.Buffer, n)}, nil
+	return &runner{machine: m, ins: make([]*tensor.Dense, n), memory: make([]engine.Buffer, n), fed: true}, nil
 }
 
 // release makes the runner idle; what it computed is then another's to overwrite.
@@ -69,6 +99,7 @@ func (r *runner) feed(i int, t *Tensor) {
 	if d := r.ins[i]; d == nil || !slices.Equal([]int(d.Shape()), t.Dims) {
 		r.memory[i] = engine.BufferAt(engine.Aligned(from.Size()), from.DType(), from.Len())
 		r.ins[i] = engine.DenseOf(shape.OfInts(t.Dims...), r.memory[i])
+		r.fed = true
 	}
 	copy(r.memory[i].Bytes(), from.Bytes())
 }

@@ -24,8 +24,8 @@ import (
 )
 
 // maxStages is how many programs a Session keeps, and maxForms for how many kinds of inputs it
-// remembers which they are.
-const maxStages, maxForms = 64, 256
+// remembers which they are. defaultMemory is the default of Options.Memory.
+const maxStages, maxForms, defaultMemory = 64, 256, 1 << 30
 
 // A Session runs a model on an engine. It makes a program for each combination of extents that it
 // meets, except those of the batch: the first axis, where its extent is not a number, is N. Where an
@@ -34,6 +34,9 @@ const maxStages, maxForms = 64, 256
 // operator's results depend on elements, as those of NonMaxSuppression do, a first program computes its
 // inputs, the operator runs on the host, and a further program, which is kept for the extents of its
 // results, computes the rest.
+//
+// A Session keeps at most 64 programs, and no more than [Options.Memory] says. Further ones take the place of those that were
+// not used for the longest time.
 //
 // A Session may be used by many goroutines. As many runs as the initial GOMAXPROCS are computed at a
 // time, each in memory that is reused; further ones wait.
@@ -50,6 +53,7 @@ type Session struct {
 	roots  map[string]*stage
 	stages []*stage
 	clock  int
+	bytes  int // of all stages
 }
 
 // newSession returns a Session without checks.
@@ -80,6 +84,8 @@ type stage struct {
 	parent map[string]*stage // which has it under key
 	key    string
 	used   int // when it was last
+	bytes  int // that it keeps
+	gone   bool
 }
 
 // A plan is what a stage does.
@@ -236,6 +242,9 @@ func (s *Session) runFrom(ctx context.Context, root *stage, types map[string]spe
 		if err != nil {
 			return nil, err
 		}
+		if r.machine != nil && r.fed {
+			s.account(st, r)
+		}
 		if st.final {
 			outs := mapped(st.outs, func(o output) *Tensor { return o.tensor(st, r, fed) })
 			st.release(r)
@@ -362,8 +371,27 @@ func (s *Session) stage(in map[string]*stage, key string, of *stage) *stage {
 	return in[key]
 }
 
-// forget forgets a stage, but not current.
-func (s *Session) forget(current *stage) {
+// account counts what a runner keeps, after inputs of other extents, and forgets programs if that is too much.
+func (s *Session) account(st *stage, r *runner) {
+	r.fed = false
+	more := r.keeps(st) - r.bytes
+	r.bytes += more
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st.gone {
+		return
+	}
+	if st.bytes == 0 {
+		more += st.constants()
+	}
+	st.bytes += more
+	s.bytes += more
+	for s.bytes > s.m.memory && s.forget(st) {
+	}
+}
+
+// forget forgets a stage, but not current, and reports whether there was one.
+func (s *Session) forget(current *stage) bool {
 	old := -1
 	for i, st := range s.stages {
 		if st != current && len(st.next) == 0 && (old < 0 || st.used < s.stages[old].used) {
@@ -371,11 +399,15 @@ func (s *Session) forget(current *stage) {
 		}
 	}
 	if old < 0 {
-		return
+		return false
 	}
-	delete(s.stages[old].parent, s.stages[old].key)
+	st := s.stages[old]
+	delete(st.parent, st.key)
+	st.gone = true
+	s.bytes -= st.bytes
 	s.stages = slices.Delete(s.stages, old, old+1)
 	clear(s.forms) // which may have it
+	return true
 }
 
 // types returns the types of the inputs of a run by name, with N for the batch.

@@ -110,6 +110,18 @@ func TestWhatNIsNotAllowedForRunsAtItsSizes(t *testing.T) {
 	}
 }
 
+// Of open extents without a name only the first is the batch: they need not be equal.
+func TestOpenExtentsWithoutANameNeedNotBeEqual(t *testing.T) {
+	s := session(t, model([]*ir.Node{node("Exp", in("x"), "y")}, inputs(info("x", ir.Float, "", "")), out("y")))
+	for _, dims := range [][]int{{2, 3}, {4, 3}, {2, 5}} {
+		outs, err := s.Run(t.Context(), map[string]*onnx.Tensor{"x": floats(dims, make([]float32, total(dims))...)})
+		require.NoError(t, err)
+		require.Equal(t, dims, outs["y"].Dims)
+	}
+	n, _ := onnx.Stages(s)
+	require.Equal(t, 2, n, "one for each width")
+}
+
 func BenchmarkSession(b *testing.B) {
 	s, x := lenetSession(b), digits(1)
 	b.Run("one", func(b *testing.B) {
@@ -133,4 +145,43 @@ func BenchmarkSession(b *testing.B) {
 			}
 		})
 	})
+}
+
+// A program for each extent that is met is kept only as long as all of them have room.
+func TestProgramsAreForgottenWhereTheyNeedTooMuch(t *testing.T) {
+	file := model([]*ir.Node{node("Exp", in("x"), "e"), node("Add", in("e", "x"), "s"), node("ReduceMax", in("s"), "y")},
+		inputs(info("x", ir.Float, 1, "w")), out("y"))
+	run := func(s *onnx.Session, w int) float64 {
+		v := make([]float32, w)
+		v[w-1] = float32(w)
+		outs, err := s.Run(t.Context(), map[string]*onnx.Tensor{"x": floats([]int{1, w}, v...)})
+		require.NoError(t, err)
+		return outs["y"].Numbers()[0]
+	}
+	const limit = 1 << 20
+	s, err := read(t, file, onnx.Options{Memory: limit}).NewSession(cpu.New(), nil)
+	require.NoError(t, err)
+	for i := range 40 {
+		w := 1000 + 1000*i
+		_ = run(s, w)
+		n, bytes := onnx.Stages(s)
+		require.LessOrEqual(t, bytes, limit)
+		require.Positive(t, n)
+	}
+	n, _ := onnx.Stages(s)
+	require.Less(t, n, 20, "of 40")
+	free := session(t, file)
+	for i := range 40 {
+		_ = run(free, 1000+1000*i)
+	}
+	n, _ = onnx.Stages(free)
+	require.Equal(t, 40, n, "the default has room for all")
+
+	tight, err := read(t, file, onnx.Options{Memory: 1}).NewSession(cpu.New(), nil)
+	require.NoError(t, err)
+	for _, w := range []int{5, 6, 5, 6} {
+		require.Equal(t, run(free, w), run(tight, w), "the program of a run is kept")
+		n, _ = onnx.Stages(tight)
+		require.Equal(t, 1, n)
+	}
 }

@@ -23,14 +23,15 @@ type value struct {
 	param   string      // the name of the initialiser that it is, if that may be trained
 	trained bool        // it is a parameter, or computed from one
 	isList  bool
-	items   []*value // of a sequence
-	id      string   // see evaluator.number
-	order   int      // in which it was made
-	waits   bool     // it depends on elements that are computed first
-	none    bool     // an optional without a value
-	bad     bool     // an error was reported
-	codes   *codes   // that it is, if these are known
-	numbers *codes   // whose numbers it has
+	items   []*value    // of a sequence
+	id      string      // see evaluator.number
+	order   int         // in which it was made
+	waits   bool        // it depends on elements that are computed first
+	none    bool        // an optional without a value
+	bad     bool        // an error was reported
+	codes   *codes      // that it is, if these are known
+	numbers *codes      // whose numbers it has
+	whole   *graph.Node // its integers in floating point, if these were computed so
 }
 
 func known(t *Tensor) *value { return &value{elem: t.Type, host: t} }

@@ -18,6 +18,8 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/dist"
+	"github.com/plexaura/plexaura/dist/local"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/internal/nothing"
 	"github.com/plexaura/plexaura/internal/python"
@@ -209,6 +211,51 @@ func TestTheBestWeightsAreNeverLost(t *testing.T) {
 	require.ErrorContains(t, err, fmt.Sprintf("train: Best: the best weights so far are those of epoch %d, and %s does not have them", best.Epoch, filepath.Join(from, callbacks.BestFile)))
 }
 
+// Callbacks belong to rank 0; what they decide holds on all.
+func TestCallbacksDecideForAllRanks(t *testing.T) {
+	run := func(ranks int, folder string) (*train.Result, []*train.Result) {
+		results := make([]*train.Result, ranks)
+		c := config(t)
+		c.Shards, c.Folder, c.Epochs = 4, folder, 20
+		c.Callbacks = []train.Callback{
+			&callbacks.CSV{Path: filepath.Join(folder, "epochs.csv")},
+			&callbacks.Best{Metric: "f1.macro"},
+			&callbacks.EarlyStopping{Metric: "f1.macro", Patience: 3},
+			&callbacks.ReduceOnPlateau{Metric: "f1.macro", Patience: 1, Factor: 0.5},
+		}
+		err := local.Run(ranks, func(g dist.Group) error {
+			c := c
+			c.Group = g
+			var err error
+			results[g.Rank()], err = train.Fit(context.Background(), c)
+			return err
+		})
+		require.NoError(t, err)
+		return results[0], results
+	}
+	dir := t.TempDir()
+	one, _ := run(1, filepath.Join(dir, "1"))
+	require.Less(t, len(one.Epochs), 20, "it did not stop early")
+	require.Less(t, one.Epochs[len(one.Epochs)-1].Rate, one.Epochs[0].Rate/2, "the rate was not reduced")
+	for _, ranks := range []int{2, 4} {
+		folder := filepath.Join(dir, fmt.Sprint(ranks))
+		_, all := run(ranks, folder)
+		for _, r := range all {
+			require.Len(t, r.Epochs, len(one.Epochs))
+			for _, name := range one.Checkpoint.Store.Names() {
+				a, err := one.Checkpoint.Store.Value(name)
+				require.NoError(t, err)
+				b, err := r.Checkpoint.Store.Value(name)
+				require.NoError(t, err)
+				require.Equal(t, a.Data(), b.Data(), name)
+			}
+		}
+		for _, name := range []string{train.CheckpointFile, callbacks.BestFile, "epochs.csv"} {
+			require.Equal(t, file(t, dir, "1", name), file(t, folder, name))
+		}
+	}
+}
+
 // script is a metric on validation data whose values are given.
 type script struct {
 	train.NoCallback
@@ -344,8 +391,12 @@ func TestTensorBoardShowsTheRun(t *testing.T) {
 		}
 		return nil
 	}
+	first := ""
+	c.OnEpoch = func(train.Epoch) error { first = file(t, folder, train.CheckpointFile); return nil }
 	_, err = train.Fit(context.Background(), c)
 	require.ErrorIs(t, err, errStopped)
+	// As if it had been killed: it goes on from the end of the first epoch, and repeats two steps.
+	require.NoError(t, os.WriteFile(filepath.Join(folder, train.CheckpointFile), []byte(first), 0o600))
 	c.Resume, err = train.LoadCheckpoint(filepath.Join(folder, train.CheckpointFile))
 	require.NoError(t, err)
 	begin()

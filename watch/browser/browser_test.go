@@ -17,8 +17,9 @@ const predicted = `document.querySelector("#prediction li:first-child .class")?.
 
 func TestADigitThatIsDrawnIsRecognised(t *testing.T) {
 	b := browser(t)
-	p := start(t, "train", "-ui", ":0", "-epochs", "1", "-limit", "20000", "-out", filepath.Join(t.TempDir(), "run"))
+	p := start(t, "train", "-ui", ":0", "-epochs", "1", "-limit", "20000", "-metrics", "f1.macro", "-out", filepath.Join(t.TempDir(), "run"))
 	b.do(chromedp.Navigate(p.url), phase("finished"), chromedp.WaitVisible("#paper"))
+	b.do(until(`[...document.querySelectorAll("#charts .card")].some(c => c.querySelector("h2").textContent === "f1.macro" && c.querySelector(".uplot"))`))
 
 	b.stroke([2]float64{80, 60}, [2]float64{140, 60}, [2]float64{200, 60}, [2]float64{180, 110}, [2]float64{150, 160}, [2]float64{125, 230})
 	b.do(until(predicted + ` === "7"`))
@@ -90,12 +91,12 @@ func TestRunsAreShownSideBySide(t *testing.T) {
 	var folders []string
 	for _, rate := range []string{"0.05", "0.005"} {
 		folder := filepath.Join(dir, "lr"+rate)
-		out, err := exec.Command(binary, "train", "-epochs", "3", "-limit", "3000", "-test-limit", "500", "-lr", rate, "-out", folder).CombinedOutput()
+		out, err := exec.Command(binary, "train", "-epochs", "3", "-limit", "3000", "-test-limit", "500", "-lr", rate, "-metrics", "f1.macro,log_loss", "-out", folder).CombinedOutput()
 		require.NoError(t, err, string(out))
 		folders = append(folders, folder)
 	}
 	p := start(t, append([]string{"watch", "-ui", ":0"}, folders...)...)
-	b.do(chromedp.Navigate(p.url), until(`document.querySelectorAll("#charts .uplot").length === 6`))
+	b.do(chromedp.Navigate(p.url), until(`document.querySelectorAll("#charts .uplot").length === 8`))
 	table := value[string](b, `document.getElementById("table").textContent`)
 	require.Contains(t, table, "0.005")
 	require.Contains(t, table, "3 of 3")

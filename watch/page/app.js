@@ -164,6 +164,18 @@ function rates(seconds) {
   });
 }
 
+// metricCharts adds a chart for each column that is a metric besides loss and accuracy.
+function metricCharts(table, lines, options) {
+  const t = tables.get(table), plain = ["step", "epoch", "loss", "accuracy", "rate", "images a second", "seconds"];
+  for (const c of t.columns) {
+    const name = c.replace(/^validation /, "");
+    if (plain.includes(name) || charted.has(name)) continue;
+    charted.add(name);
+    new Chart(name, () => lines(name), options);
+  }
+}
+const charted = new Set();
+
 function runCharts() {
   new Chart("Loss", () => [line("steps", "loss", "training"), line("epochs", "validation loss", "validation")]);
   new Chart("Accuracy", () => [line("steps", "accuracy", "training"), line("epochs", "validation accuracy", "validation")], { format: percent });
@@ -444,6 +456,16 @@ function showFolders(all) {
   );
 }
 
+// furtherCharts adds charts for metrics that only some runs have.
+function furtherCharts(m) {
+  if (kind === "run" && m.table === "epochs") {
+    metricCharts("epochs", name => [line("epochs", name, "training"), line("epochs", "validation " + name, "validation")]);
+  } else if (kind !== "run") {
+    const of = (name, dashed) => folders.map((f, i) => line(String(i), name, f.name + (dashed ? " (training)" : ""), dashed));
+    metricCharts(m.table, name => [...of("validation " + name), ...of(name, true)], { unit: "epoch" });
+  }
+}
+
 // ---- the stream
 
 let drawn = 0;
@@ -460,7 +482,7 @@ function listen() {
   on("hello", id => { if (id !== token.slice(0, 8)) location.reload(); }); // another run has the port by now
   on("state", showState);
   on("folders", showFolders);
-  on("rows", m => { takeRows(m); drawSoon(); });
+  on("rows", m => { takeRows(m); furtherCharts(m); drawSoon(); });
   on("bye", () => { stream.close(); showPhase("ended"); say("The program has ended; this is what it showed last."); if ($("stop")) $("stop").hidden = true; if ($("trial")) $("trial").hidden = true; });
   stream.onerror = () => {
     showPhase("lost");

@@ -19,6 +19,7 @@ import (
 	"github.com/plexaura/plexaura/engine/cpu"
 	"github.com/plexaura/plexaura/interop/onnx"
 	"github.com/plexaura/plexaura/interop/onnx/ir"
+	"github.com/plexaura/plexaura/interop/onnx/ir/irtest"
 	"github.com/plexaura/plexaura/interop/onnx/serving"
 	"github.com/plexaura/plexaura/serve"
 )
@@ -26,32 +27,16 @@ import (
 // file is a model of nodes in opset 18.
 func file(t testing.TB, nodes []*ir.Node, inputs, outputs []ir.ValueInfo, initializers ...*ir.Tensor) *onnx.Model {
 	t.Helper()
-	m, err := onnx.New(&ir.Model{Opsets: []ir.Opset{{Version: 18}}, Graph: &ir.Graph{Nodes: nodes, Inputs: inputs, Outputs: outputs, Initializers: initializers}}, onnx.Options{Name: "m"})
+	m, err := onnx.New(irtest.Model(&ir.Graph{Nodes: nodes, Inputs: inputs, Outputs: outputs, Initializers: initializers}), onnx.Options{Name: "m"})
 	require.NoError(t, err)
 	return m
 }
 
 func node(op string, inputs []string, output string, attributes ...ir.Attribute) *ir.Node {
-	return &ir.Node{Op: op, Inputs: inputs, Outputs: []string{output}, Attributes: attributes}
+	return irtest.Node(op, inputs, []string{output}, attributes...)
 }
 
-func in(names ...string) []string { return names }
-
-// info describes an input or output; extents are numbers or names.
-func info(name string, elem ir.DataType, dims ...any) ir.ValueInfo {
-	s := &ir.Shape{}
-	for _, d := range dims {
-		switch d := d.(type) {
-		case int:
-			s.Dims = append(s.Dims, ir.Dim{Value: int64(d), HasValue: true})
-		case string:
-			s.Dims = append(s.Dims, ir.Dim{Param: d})
-		}
-	}
-	return ir.ValueInfo{Name: name, Type: &ir.Type{Kind: ir.TensorKind, Elem: elem, Shape: s}}
-}
-
-func values(list ...ir.ValueInfo) []ir.ValueInfo { return list }
+var in, info, values = irtest.Names, irtest.Info, irtest.Infos
 
 // open has open extents: y is a convolution of images of any size, and mean its mean.
 func open(t testing.TB) *onnx.Model {

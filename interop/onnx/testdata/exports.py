@@ -74,8 +74,6 @@ def main(out, names):
             outputs = [o.name for o in session.get_outputs()]
             save(folder, "input", feed.items())
             save(folder, "output", zip(outputs, session.run(outputs, feed)))
-            with open(os.path.join(folder, "model"), "w") as f:
-                f.write(path)
 
 
 with torch.no_grad():
