@@ -204,6 +204,54 @@ func TestWhatClaimsTooMuchIsOneLine(t *testing.T) {
 	}
 }
 
+// An archive whose directory claims more than there is, or whose entries are compressed, is refused before anything is read.
+func TestEntriesAreWhatTheyClaim(t *testing.T) {
+	for want, header := range map[string]*zip.FileHeader{
+		"a/data/0 claims 4294967296 bytes, and the file has": {Name: "a/data/0", Method: zip.Store, UncompressedSize64: 4 << 30, CompressedSize64: 8},
+		"a/data/0 is compressed":                             {Name: "a/data/0", Method: zip.Deflate, UncompressedSize64: 4 << 30, CompressedSize64: 8},
+	} {
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		w, err := z.CreateHeader(&zip.FileHeader{Name: "a/data.pkl", Method: zip.Store})
+		require.NoError(t, err)
+		_, err = w.Write([]byte(dictOf(1<<30, 0, 1<<30, 1)))
+		require.NoError(t, err)
+		w, err = z.CreateRaw(header)
+		require.NoError(t, err)
+		_, err = w.Write([]byte(eight))
+		require.NoError(t, err)
+		require.NoError(t, z.Close())
+		require.Less(t, b.Len(), 1<<10)
+		_, err = pytorch.Open(write(t, b.Bytes()))
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// A file from before PyTorch 1.6 is held to its size too.
+func TestOldFilesAreWhatTheyClaim(t *testing.T) {
+	const start = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.\x80\x02}."
+	eightBytes := func(n uint64) string { return string(binary.LittleEndian.AppendUint64(nil, n)) }
+	old := func(claimed int64, keys, storages string) string {
+		return start + strings.Replace(dictOf(claimed, 0, claimed, 1), "tQ", "NtQ", 1) + "\x80\x02](" + keys + "e." + storages
+	}
+	r, err := pytorch.Open(write(t, []byte(old(2, text("0"), eightBytes(2)+eight))))
+	require.NoError(t, err)
+	require.NoError(t, r.Values("w", make([]byte, 8)))
+	require.NoError(t, r.Close())
+	for want, file := range map[string]string{
+		"storage 0 claims 1073741824 elements of 4 bytes, and the file": old(1<<30, text("0"), eightBytes(1<<30)+eight),
+		"storage 0 has 3 elements in one place and 2 in another":        old(2, text("0"), eightBytes(3)+eight),
+		"storage 0: the file is truncated":                              old(2, text("0"), eightBytes(2)+eight[:7]),
+		"the file has no storage 0":                                     old(2, "", ""),
+		"not used, or there twice":                                      old(2, text("0")+text("0"), eightBytes(2)+eight),
+		"it is no file of torch.save, or of an unknown version":         strings.Replace(old(2, text("0"), eightBytes(2)+eight), "M\xe9\x03", "M\xe8\x03", 1),
+		"which is not supported":                                        strings.Replace(old(2, text("0"), eightBytes(2)+eight), "NtQ", "(ttQ", 1),
+	} {
+		_, err := pytorch.Open(write(t, []byte(file)))
+		require.ErrorContains(t, err, want)
+	}
+}
+
 // Nothing that a pickle names is called: each is an error that has its name.
 func TestNothingIsExecuted(t *testing.T) {
 	for want, pickle := range map[string]string{
