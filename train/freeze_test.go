@@ -1,6 +1,7 @@
 package train_test
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -98,6 +99,38 @@ func TestARunThatUnfreezesResumes(t *testing.T) {
 	other.Resume, other.UnfreezeAt = whole.Checkpoint, 3
 	_, err := train.Fit(t.Context(), other)
 	require.EqualError(t, err, `train: resuming: the run began with Freeze ["conv1.*" "norm1.*"] and UnfreezeAt 2, this has ["conv1.*" "norm1.*"] and 3`)
+}
+
+// Between the last frozen epoch and the next, a checkpoint lacks what the optimiser will keep, and nothing else.
+func TestARunResumesWhereItUnfreezes(t *testing.T) {
+	c := frozenConfig(t)
+	c.UnfreezeAt = 2
+	whole := fit(t, c)
+	folder := filepath.Join(t.TempDir(), "run")
+	stopped := c
+	stopped.Folder, stopped.OnEpoch = folder, func(train.Epoch) error { return train.ErrStop }
+	part := fit(t, stopped)
+	require.Len(t, part.Epochs, 1)
+	require.Zero(t, part.Checkpoint.Progress.Batch)
+	again := func() *train.Checkpoint {
+		from, err := train.LoadCheckpoint(filepath.Join(folder, train.CheckpointFile))
+		require.NoError(t, err)
+		return from
+	}
+	for _, from := range []*train.Checkpoint{again(), part.Checkpoint} {
+		rest := c
+		rest.Resume = from
+		require.Equal(t, values(t, whole.Checkpoint.Store), values(t, fit(t, rest).Checkpoint.Store))
+	}
+	for _, name := range []string{"conv2.weight", "conv2.weight.exp_avg", "norm1.running_mean"} {
+		rest := c
+		rest.Resume = again()
+		require.NoError(t, rest.Resume.Store.Delete(name))
+		_, err := train.Fit(t.Context(), rest)
+		var mismatch *train.MismatchError
+		require.ErrorAs(t, err, &mismatch)
+		require.Equal(t, []string{name}, mismatch.Missing)
+	}
 }
 
 // With shards, a frozen part is frozen too, the bits do not depend on the number of ranks, and a run resumes.
