@@ -49,6 +49,8 @@ type settings struct {
 	// Shards is the number of parts of a batch; 0 in runs that compute it whole.
 	Shards int  `json:"shards,omitempty"`
 	Local  bool `json:"local_batchnorm,omitempty"`
+
+	transferring
 }
 
 func trainCommand(ctx context.Context, c *call) (err error) {
@@ -105,6 +107,9 @@ func (r *trainRun) run(ctx context.Context, resume bool) (err error) {
 		return err
 	}
 	r.data.limit(r.settings.Limit, r.settings.Test)
+	if err := r.begin(); err != nil {
+		return err
+	}
 	if r.search {
 		return r.findRate(ctx)
 	}
@@ -135,6 +140,7 @@ func (r *trainRun) declare() (resume *bool) {
 	c.BoolVar(&r.search, "find-lr", false, findUsage)
 	r.recording.declare(c)
 	r.sharding.declare(c, &s.Shards, &s.Local)
+	s.transferring.declare(c)
 	c.StringVar(&r.folder, "out", "", "run `folder` (default runs/MODEL)")
 	c.StringVar(&r.ui, "ui", "", uiUsage+", on which the run can be watched and stopped; empty means no page")
 	c.BoolVar(&r.stay, "stay", true, "with -ui, keep serving the page after training, until Ctrl-C, to draw digits")
@@ -228,7 +234,7 @@ func (s settings) check() error {
 	if s.Schedule != "" && schedules()[s.Schedule] == nil {
 		return usagef("no schedule %q; there are %s", s.Schedule, list(schedules()))
 	}
-	return nil
+	return s.transferring.check()
 }
 
 // shareAmong sets the number of shards where it is not given.
@@ -263,7 +269,8 @@ func (r *trainRun) takeUp() error {
 			r.settings.VM = given.VM
 		case "patience":
 			r.settings.Patience = given.Patience
-		case "metrics", "best", "model", "data", "batch", "lr", "schedule", "step", "gamma", "decay", "seed", "limit", "test-limit", "augment", "shards", "local-batchnorm":
+		case "metrics", "best", "model", "data", "batch", "lr", "schedule", "step", "gamma", "decay", "seed", "limit", "test-limit", "augment", "shards", "local-batchnorm",
+			"from", "partial", "replace", "head", "freeze", "unfreeze-at", "lr-scale":
 			if given.value(f.Name) != old.value(f.Name) && conflict == nil {
 				conflict = usagef("-resume: the run in %s has -%s %v, not %v; leave the flag out, or begin a new run", r.folder, f.Name, old.value(f.Name), given.value(f.Name))
 			}
@@ -288,6 +295,9 @@ func (r *trainRun) epochsOf(old settings, epochs int) error {
 
 // value is the setting that a flag sets; nil for a flag that sets none.
 func (s settings) value(flag string) any {
+	if v, ok := s.transferring.values()[flag]; ok {
+		return v
+	}
 	return map[string]any{
 		"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "schedule": s.Schedule, "step": s.Step, "gamma": s.Gamma, "decay": s.Decay,
 		"seed": s.Seed, "limit": s.Limit, "test-limit": s.Test, "augment": cmp.Or(s.Augment, "none"), "epochs": s.Epochs,
@@ -308,6 +318,7 @@ type trainRun struct {
 	folder    string
 	lock      *train.FolderLock // of the folder, until the command ends
 	from      *train.Checkpoint // to be resumed
+	initial   *vm.Store         // the weights of -from; nil if there are none
 	ui        string            // where the page is to be; empty is nowhere
 	stay      bool              // the page stays after training
 	window    *window           // the page; nil where there is none
@@ -388,10 +399,11 @@ func (r *trainRun) config(show *progress) train.Config {
 		Model: r.model.layer(r.data.train.Info()), Name: s.Model, Loss: r.model.loss,
 		Train: r.data.train, Validation: r.data.validation,
 		Engine: r.engine, Gradients: r.gradients,
-		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9, WeightDecay: s.Decay}, Schedule: r.schedule(), Scaled: s.Schedule == onPlateau},
+		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9, WeightDecay: s.Decay}, Schedule: r.schedule(), Scaled: s.Schedule == onPlateau, Groups: s.groups(s.LR)},
 		Epochs:    s.Epochs, Batch: s.Batch, Seed: s.Seed,
 		Augment: r.recipe.augment(side), Workers: workers,
 		Resume: r.from, Lock: r.lock, Settings: s,
+		Store: r.initial, Freeze: parts(s.Freeze), UnfreezeAt: s.UnfreezeAt,
 		OnStep: show.step, OnEpoch: show.epoch,
 		Parallel: r.sharding.config(s.Shards, s.Local),
 	}
