@@ -95,7 +95,7 @@ func (h how) apply(g *graph.Graph, model nn.Layer, x *graph.Node) (output *graph
 		f()
 		return output
 	}
-	ops.JoinMoments(g, h.team.Build(g).Moments, f)
+	ops.JoinMoments(g, h.team.Build(g).Joiner(), f)
 	return output
 }
 
