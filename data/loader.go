@@ -23,6 +23,13 @@ type Batching struct {
 	// Shuffle shuffles the examples in each epoch. The order depends only on Seed, the epoch and
 	// the number of examples. Without it, the order is that of the dataset.
 	Shuffle bool
+	// Weights, if not nil, are those of the examples, from 0. Each epoch then draws as many examples as
+	// there are, with replacement, each with a probability in proportion to its weight: rare ones come
+	// more often. It needs Shuffle. What is drawn depends only on Seed, the epoch, the position and
+	// Weights. See [BalancedWeights].
+	Weights []float64
+	// DropLast leaves the last batch of an epoch out if it is smaller than Size.
+	DropLast bool
 	// Seed determines the order, Augment and Mix.
 	Seed uint64
 	// Augment, if not nil, changes the input of each example, differently in each epoch.
@@ -57,6 +64,10 @@ func (o Batching) check(n int) error {
 		return fmt.Errorf("a dataset of %d examples; want 1 to %d", n, maxExamples)
 	case o.Size < 1:
 		return fmt.Errorf("batch size %d; want at least 1", o.Size)
+	case o.DropLast && o.Size > n:
+		return fmt.Errorf("batch size %d for %d examples, and DropLast leaves the smaller batch out: none is left", o.Size, n)
+	case o.Weights != nil && !o.Shuffle:
+		return errors.New("Weights draw examples at random, but there is no Shuffle")
 	case o.Workers < 0 || o.Workers > MaxWorkers:
 		return fmt.Errorf("%d workers; want 0 to %d", o.Workers, MaxWorkers)
 	}
@@ -79,6 +90,7 @@ type Loader struct {
 	n     int // examples
 	o     Batching
 	info  Info
+	draws *draws // nil without Weights
 	order []int
 	slots []*slot // batch k is in slot k%len(slots)
 	busy  atomic.Bool
@@ -95,6 +107,9 @@ func NewLoader(ds Dataset, o Batching) (*Loader, error) {
 	}
 	o.Size = min(o.Size, n)
 	l := &Loader{ds: ds, n: n, o: o}
+	if l.draws, err = newDraws(o.Weights, n); err != nil {
+		return nil, prefixed(err)
+	}
 	if err := l.reserve(); err != nil {
 		return nil, prefixed(err)
 	}
@@ -128,6 +143,9 @@ func (l *Loader) Info() Info {
 func (l *Loader) Len() int {
 	if l == nil || l.ds == nil {
 		return 0
+	}
+	if l.o.DropLast {
+		return l.n / l.o.Size
 	}
 	return (l.n + l.o.Size - 1) / l.o.Size
 }
@@ -199,6 +217,10 @@ func (l *Loader) end(p *prefetch) {
 }
 
 func (l *Loader) arrange(epoch int) {
+	if l.draws != nil {
+		l.draws.fill(l.order, philox.Stream{Seed: l.o.Seed, ID: philox.ID("data.draws"), Step: uint64(epoch)})
+		return
+	}
 	for i := range l.order {
 		l.order[i] = i
 	}

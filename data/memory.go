@@ -121,6 +121,14 @@ func (d *Memory[X]) Read(i int, e Example) error {
 	return nil
 }
 
+// Label implements [Labelled].
+func (d *Memory[X]) Label(i int) (int32, bool) {
+	if i < 0 || i >= d.Len() || d.info.Target != shape.I32() {
+		return 0, false
+	}
+	return d.labels[i], true
+}
+
 // expand converts bytes to preprocessed intensities by table lookup, channel by channel.
 func (d *Memory[X]) expand(dst []float32, src []uint8) {
 	plane := len(dst) / len(d.levels)

@@ -24,6 +24,9 @@ func (d normalised) Read(i int, e Example) error {
 // Path implements [Filed].
 func (d normalised) Path(i int) string { return Path(d.Dataset, i) }
 
+// Label implements [Labelled].
+func (d normalised) Label(i int) (int32, bool) { return label(d.Dataset, i) }
+
 // WithPreprocess returns ds with inputs preprocessed by p instead of its own Preprocess.
 func WithPreprocess(ds Dataset, p Preprocess) (Dataset, error) {
 	info, err := describe(ds)

@@ -23,6 +23,7 @@ type slot struct {
 	change Change
 	mix    Mix
 	only   func(n int) (lo, hi int)
+	drawn  bool // an example may come more than once in an epoch
 	rand   Rand
 }
 
@@ -35,7 +36,7 @@ func newSlot(ds Dataset, n int, o Batching) (*slot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &slot{ds: ds, seed: o.Seed, info: read, size: o.Size, only: o.Only}
+	s := &slot{ds: ds, seed: o.Seed, info: read, size: o.Size, only: o.Only, drawn: o.Weights != nil}
 	if err := s.bind(o); err != nil {
 		return nil, err
 	}
@@ -130,7 +131,11 @@ func (s *slot) fill(ctx context.Context, epoch, k int, examples []int) (Batch, e
 			return Batch{}, context.Cause(ctx)
 		}
 		i := examples[j]
-		if err := s.read(epoch, i, s.in.part(j, s.size)); err != nil {
+		number := i // of the random numbers
+		if s.drawn {
+			number = k*s.size + j
+		}
+		if err := s.read(epoch, i, number, s.in.part(j, s.size)); err != nil {
 			return Batch{}, prefixed(fmt.Errorf("example %d: %w", i, err))
 		}
 	}
@@ -162,8 +167,8 @@ func (s *slot) combine(epoch, k, n int) (err error) {
 	return s.mix(n, s.all, &s.rand)
 }
 
-// read reads example i into e and changes it.
-func (s *slot) read(epoch, i int, e Example) (err error) {
+// read reads example i into e and changes it, by the random numbers of the given number.
+func (s *slot) read(epoch, i, number int, e Example) (err error) {
 	defer rescue(&err)
 	if s.change == nil {
 		return s.ds.Read(i, e)
@@ -173,7 +178,7 @@ func (s *slot) read(epoch, i int, e Example) (err error) {
 	if err := s.ds.Read(i, e); err != nil {
 		return err
 	}
-	s.rand.reset(augmentStream, s.seed, epoch, i)
+	s.rand.reset(augmentStream, s.seed, epoch, number)
 	changed := s.change(s.raw, &s.rand)
 	if len(changed) != len(x) {
 		return fmt.Errorf("augmentation returns %d elements; want %v", len(changed), s.info.Input)

@@ -29,6 +29,14 @@ func (s subset) Path(i int) string {
 	return Path(s.Dataset, s.examples[i])
 }
 
+// Label implements [Labelled].
+func (s subset) Label(i int) (int32, bool) {
+	if i < 0 || i >= len(s.examples) {
+		return 0, false
+	}
+	return label(s.Dataset, s.examples[i])
+}
+
 // Subset returns the dataset of the given examples of ds, in the given order. An example may occur
 // more than once.
 func Subset(ds Dataset, examples []int) (Dataset, error) {

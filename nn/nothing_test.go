@@ -82,6 +82,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(nn.Softplus),
 			new(nn.Softsign),
 			new(nn.Tanh),
+			new(nn.Views),
 			new(nn.Uniform),
 			new(nn.Upsample),
 		},

@@ -118,6 +118,13 @@ func constructors() (all []constructor) {
 	row("CrossEntropy", of2(func(a, b *graph.Node) *graph.Node {
 		return ops.CrossEntropy(a, b, ops.CrossEntropyOptions{LabelSmoothing: .1, PerExample: true})
 	}), x, x)
+	row("CrossEntropy", of2(func(a, b *graph.Node) *graph.Node {
+		return ops.CrossEntropy(a, b, ops.CrossEntropyOptions{Weights: []float64{1, 2, 3}, Ignore: []int{255, 1}})
+	}), x, ids)
+	row("FocalLoss", of2(func(a, b *graph.Node) *graph.Node { return ops.FocalLoss(a, b) }), x, x)
+	row("FocalLoss", of2(func(a, b *graph.Node) *graph.Node { return ops.FocalLoss(a, b) }), x, ids)
+	row("DiceLoss", of2(func(a, b *graph.Node) *graph.Node { return ops.DiceLoss(a, b) }), image, image)
+	row("WeightedBinaryCrossEntropy", of2(func(a, b *graph.Node) *graph.Node { return ops.WeightedBinaryCrossEntropy(a, b, 1, 2, 3) }), x, x)
 	row("NLL", of2(ops.NLL), x, ids)
 	row("Huber", of2(func(a, b *graph.Node) *graph.Node { return ops.Huber(a, b, .5) }), x, x)
 	row("ELU", of1(func(x *graph.Node) *graph.Node { return ops.ELU(x, .7) }), x)
@@ -393,21 +400,40 @@ func TestMistakesAreNamedAfterTheFunction(t *testing.T) {
 		BiasIH: g.Input("rnn bih", shape.F32(3)), BiasHH: g.Input("rnn bhh", shape.F32(3)),
 	}
 	for want, f := range map[string]func() *graph.Node{
-		"Mean: no axis 2 among 2 axes":                                   func() *graph.Node { return ops.Mean(x, 2) },
-		"MeanKeep: axis 1 is given twice":                                func() *graph.Node { return ops.MeanKeep(x, 1, -1) },
-		"Variance: input 0 is int32(3); want float32 or float64":         func() *graph.Node { return ops.Variance(ids) },
-		"Conv1D: as images of one row: input has 4 channels":             func() *graph.Node { return ops.Conv1D(line, wide, ops.Conv1DOptions{Groups: 2}) },
-		"Conv1D: want an input (N,C,L) and a filter":                     func() *graph.Node { return ops.Conv1D(x, x, ops.Conv1DOptions{}) },
-		"MaxPool1D: want an input (N,C,L), have (N,3)":                   func() *graph.Node { return ops.MaxPool1D(x, ops.MaxPool1DOptions{Kernel: 2}) },
-		"MaxPool1D: as images of one row: kernel [1 0]":                  func() *graph.Node { return ops.MaxPool1D(line, ops.MaxPool1DOptions{}) },
-		"AvgPool1D: as images of one row: kernel [1 9]":                  func() *graph.Node { return ops.AvgPool1D(line, ops.AvgPool1DOptions{Kernel: 9}) },
-		"ConvTranspose2D: want an input (N,C,H,W) and a filter (C":       func() *graph.Node { return ops.ConvTranspose2D(x, x, ops.Conv2DOp{}, [2]int{}) },
-		"SiLU: input 0 is int32(3); want float32 or float64":             func() *graph.Node { return ops.SiLU(ids) },
-		"ELU: an attribute is NaN; want a finite number":                 func() *graph.Node { return ops.ELU(x, nan) },
-		"PReLU: alpha is float32(2,1,3); for input float32(N,3)":         func() *graph.Node { return ops.PReLU(x, wide) },
-		"Huber: delta is 0; want a finite positive number":               func() *graph.Node { return ops.Huber(x, x, 0) },
-		"KLDivergence: inputs are float32(N,3) and float32(2,1,3)":       func() *graph.Node { return ops.KLDivergence(x, wide) },
-		"LayerNorm: gamma is float32(2,1,3); it must be shaped like the": func() *graph.Node { return ops.LayerNorm(x, wide, wide, 0) },
+		"Mean: no axis 2 among 2 axes":                             func() *graph.Node { return ops.Mean(x, 2) },
+		"MeanKeep: axis 1 is given twice":                          func() *graph.Node { return ops.MeanKeep(x, 1, -1) },
+		"Variance: input 0 is int32(3); want float32 or float64":   func() *graph.Node { return ops.Variance(ids) },
+		"Conv1D: as images of one row: input has 4 channels":       func() *graph.Node { return ops.Conv1D(line, wide, ops.Conv1DOptions{Groups: 2}) },
+		"Conv1D: want an input (N,C,L) and a filter":               func() *graph.Node { return ops.Conv1D(x, x, ops.Conv1DOptions{}) },
+		"MaxPool1D: want an input (N,C,L), have (N,3)":             func() *graph.Node { return ops.MaxPool1D(x, ops.MaxPool1DOptions{Kernel: 2}) },
+		"MaxPool1D: as images of one row: kernel [1 0]":            func() *graph.Node { return ops.MaxPool1D(line, ops.MaxPool1DOptions{}) },
+		"AvgPool1D: as images of one row: kernel [1 9]":            func() *graph.Node { return ops.AvgPool1D(line, ops.AvgPool1DOptions{Kernel: 9}) },
+		"ConvTranspose2D: want an input (N,C,H,W) and a filter (C": func() *graph.Node { return ops.ConvTranspose2D(x, x, ops.Conv2DOp{}, [2]int{}) },
+		"SiLU: input 0 is int32(3); want float32 or float64":       func() *graph.Node { return ops.SiLU(ids) },
+		"ELU: an attribute is NaN; want a finite number":           func() *graph.Node { return ops.ELU(x, nan) },
+		"PReLU: alpha is float32(2,1,3); for input float32(N,3)":   func() *graph.Node { return ops.PReLU(x, wide) },
+		"Huber: delta is 0; want a finite positive number":         func() *graph.Node { return ops.Huber(x, x, 0) },
+		"KLDivergence: inputs are float32(N,3) and float32(2,1,3)": func() *graph.Node { return ops.KLDivergence(x, wide) },
+		"CrossEntropy: 2 Weights for 3 classes; want one for each": func() *graph.Node {
+			return ops.CrossEntropy(x, x, ops.CrossEntropyOptions{Weights: []float64{1, 2}})
+		},
+		"CrossEntropy: Weights of class 1 is -1; want a finite number from 0": func() *graph.Node {
+			return ops.CrossEntropy(x, x, ops.CrossEntropyOptions{Weights: []float64{1, -1, 1}})
+		},
+		"CrossEntropy: all Weights are 0; want some class to count": func() *graph.Node {
+			return ops.CrossEntropy(x, x, ops.CrossEntropyOptions{Weights: make([]float64, 3)})
+		},
+		"CrossEntropy: the target is a distribution float32(N,3); only class numbers can be ignored": func() *graph.Node {
+			return ops.CrossEntropy(x, x, ops.CrossEntropyOptions{Ignore: []int{1}})
+		},
+		"WeightedBinaryCrossEntropy: 2 weights of positives for 3 classes":          func() *graph.Node { return ops.WeightedBinaryCrossEntropy(x, x, 1, 2) },
+		"WeightedBinaryCrossEntropy: weights of positives of class 0 is NaN":        func() *graph.Node { return ops.WeightedBinaryCrossEntropy(x, x, nan) },
+		"FocalLoss: alpha is 2; want a number from 0 to 1":                          func() *graph.Node { return ops.FocalLoss(x, x, ops.FocalOptions{Alpha: 2}) },
+		"FocalLoss: gamma is -1; want a finite positive number":                     func() *graph.Node { return ops.FocalLoss(x, x, ops.FocalOptions{Gamma: -1}) },
+		"FocalLoss: the target is float32(2,1,3); want class numbers":               func() *graph.Node { return ops.FocalLoss(x, wide) },
+		"DiceLoss: the probabilities are float32(N,3); want (N,C,...), with pixels": func() *graph.Node { return ops.DiceLoss(x, x) },
+		"DiceLoss: smooth is NaN; want a finite positive number":                    func() *graph.Node { return ops.DiceLoss(wide, wide, ops.DiceOptions{Smooth: nan}) },
+		"LayerNorm: gamma is float32(2,1,3); it must be shaped like the":            func() *graph.Node { return ops.LayerNorm(x, wide, wide, 0) },
 		"LayerNorm: beta is float32(2,1,3); it must be float32(3), as gamma is": func() *graph.Node {
 			return ops.LayerNorm(x, g.Const(shape.F32(3), []float64{1, 1, 1}), wide, 1)
 		},

@@ -99,11 +99,7 @@ func (o AdamW) Settings() (Settings, error) { return o.adam().Settings() }
 // Next implements [Rule].
 func (o AdamW) Next(s Slot) *graph.Node {
 	rate, d := o.adam().direction(s, s.Grad)
-	if s.Decay != 0 {
-		keep := ops.AddScalar(ops.MulScalar(s.LR, -s.Decay), 1)
-		s.Param = ops.Mul(s.Param, s.Cast(keep))
-	}
-	return s.descend(rate, d)
+	return s.shrunk().descend(rate, d)
 }
 
 // Apply implements [Optimizer].

@@ -84,7 +84,13 @@ var recipes = map[string]optim.Optimizer{
 	"average all": optim.Recipe{
 		Rule: optim.AdamW{LR: 0.1, WeightDecay: 0.2}, ClipValue: 0.02, Average: 0.9, Schedule: optim.Step{Every: 3, Gamma: 0.5},
 	},
-	"average": optim.Recipe{Rule: optim.SGD{LR: 0.5}, Average: 0.7},
+	"average":      optim.Recipe{Rule: optim.SGD{LR: 0.5}, Average: 0.7},
+	"muon":         optim.Muon{},
+	"muon options": optim.Muon{LR: 0.05, Momentum: 0.8, WeightDecay: 0.2, Plain: true, Steps: 3, OtherLR: 0.05},
+	"lion":         optim.Lion{},
+	"lion options": optim.Lion{LR: 0.02, Betas: [2]float64{0.8, 0.9}, WeightDecay: 0.2},
+	"lamb":         optim.LAMB{},
+	"lamb options": optim.LAMB{LR: 0.05, Betas: [2]float64{0.8, 0.9}, Eps: 1e-3, WeightDecay: 0.2},
 }
 
 // AdamTrace of REGRESSIONS.md (https://github.com/gorgonia/gorgonia/issues/494): ten steps

@@ -6,7 +6,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// A Rule computes how one parameter changes in one step: [SGD], [Adam], [AdamW], [RMSProp], or a
+// A Rule computes how one parameter changes in one step: [SGD], [Adam], [AdamW], [RMSProp], [Muon], [Lion], [LAMB], or a
 // user-defined rule, for use in a [Recipe].
 type Rule interface {
 	// Settings returns the learning rate and the weight decay, with defaults filled in, or an error
@@ -75,6 +75,15 @@ func (s Slot) Decayed() *graph.Node {
 
 // First returns a Bool scalar that is true if no step was made before.
 func (s Slot) First() *graph.Node { return ops.Equal(s.Steps, ops.ZerosLike(s.Steps)) }
+
+// shrunk returns s with the parameter less LR*Decay of it: decay that is separate from the gradient.
+func (s Slot) shrunk() Slot {
+	if s.Decay != 0 {
+		keep := ops.AddScalar(ops.MulScalar(s.LR, -s.Decay), 1)
+		s.Param = ops.Mul(s.Param, s.Cast(keep))
+	}
+	return s
+}
 
 // descend returns the parameter minus rate, a float64 scalar, times d.
 func (s Slot) descend(rate, d *graph.Node) *graph.Node {

@@ -39,6 +39,10 @@ type Config struct {
 	// Batch is the number of examples in a step. If the dataset is not a multiple of it, the last
 	// batch of an epoch is smaller and weighted by its own size. Default 64.
 	Batch int
+	// Weights and DropLast are those of [data.Batching], for training: examples drawn by weight, and no
+	// smaller batch at the end of an epoch. A resumed run must have the same.
+	Weights  []float64
+	DropLast bool
 	// Seed determines initialisation, the order of the examples in each epoch, augmentation and
 	// dropout.
 	Seed uint64

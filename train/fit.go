@@ -169,9 +169,9 @@ func (r *run) prepare(context.Context) error {
 
 // load makes the loaders.
 func (r *run) load() (err error) {
-	r.batches, err = data.NewLoader(r.Train, data.Batching{
-		Size: r.Batch, Shuffle: true, Seed: r.Seed, Augment: r.Augment, Mix: r.Mix, Workers: r.workers(), Only: r.own(),
-	})
+	training := r.batching()
+	training.Workers, training.Only = r.workers(), r.own()
+	r.batches, err = data.NewLoader(r.Train, training)
 	if err != nil {
 		return err
 	}
@@ -189,6 +189,11 @@ func (r *run) load() (err error) {
 		return fmt.Errorf("training and validation: %w", err)
 	}
 	return nil
+}
+
+// batching says how the examples to learn from are divided.
+func (c Config) batching() data.Batching {
+	return data.Batching{Size: c.Batch, Shuffle: true, Weights: c.Weights, DropLast: c.DropLast, Seed: c.Seed, Augment: c.Augment, Mix: c.Mix}
 }
 
 // own returns what a rank reads of a batch; nil if that is all of it.

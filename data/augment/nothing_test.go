@@ -22,7 +22,9 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 		Types: []any{
 			new(augment.Affine),
 			new(augment.ColorJitter),
+			new(augment.CutMix),
 			new(augment.CutOut),
+			new(augment.TrivialAugment),
 			new(augment.Elastic),
 			new(augment.HorizontalFlip),
 			new(augment.Lighting),

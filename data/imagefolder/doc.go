@@ -1,7 +1,10 @@
 // Package imagefolder reads pictures that are sorted into folders by their class:
 //
-//	DIR/train/CLASS/.../*.png, *.jpg, *.jpeg, *.jpe, *.jfif
-//	DIR/val/CLASS/.../*.png, *.jpg, *.jpeg, *.jpe, *.jfif
+//	DIR/train/CLASS/.../*.png, *.jpg, *.webp, ...
+//	DIR/val/CLASS/.../*.png, *.jpg, *.webp, ...
+//
+// or DIR/CLASS/..., of which [Split] keeps a part for validation. The endings are those of
+// [picture.Extensions].
 //
 // The classes are the names of the class folders, in alphabetical order. They must be UTF-8;
 // accented letters are in composed form (NFC), whatever the file system does. Extensions may be in

@@ -117,6 +117,14 @@ func (f *Folder) Path(i int) string {
 	return filepath.Join(f.dir, f.folders[p.class], p.path)
 }
 
+// Label returns the class of picture i; see [data.Labelled].
+func (f *Folder) Label(i int) (int32, bool) {
+	if i < 0 || i >= f.Len() {
+		return 0, false
+	}
+	return f.files[i].class, true
+}
+
 // Read decodes picture i. Errors name its file.
 func (f *Folder) Read(i int, e data.Example) error {
 	if n := f.Len(); i < 0 || i >= n {

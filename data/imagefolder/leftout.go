@@ -63,7 +63,7 @@ const maxReasons = 100
 
 // outside counts a picture outside the folders of the classes.
 func (l *leftOut) outside(path string) {
-	if isPicture[strings.ToLower(filepath.Ext(path))] {
+	if isPicture(strings.ToLower(filepath.Ext(path))) {
 		l.add("pictures in no class", path)
 	}
 }

@@ -2,7 +2,6 @@ package imagefolder
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -12,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/plexaura/plexaura/data/picture"
 )
 
 // list lists the classes and their pictures.
@@ -71,7 +72,7 @@ func (f *Folder) listClass(ctx context.Context, class int32) error {
 	before := len(f.files)
 	err := f.listBelow(ctx, class, ".")
 	if err == nil && len(f.files) == before {
-		err = errors.New("no pictures, .png, .jpg, .jpeg, .jpe or .jfif")
+		err = fmt.Errorf("no pictures, %s", strings.Join(picture.Extensions(), ", "))
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(f.dir, f.folders[class]), err)
@@ -123,7 +124,7 @@ func unreadable(path string, e fs.DirEntry) string {
 	switch ending := strings.ToLower(filepath.Ext(e.Name())); {
 	case !mode.IsRegular():
 		return "no regular files"
-	case isPicture[ending]:
+	case isPicture(ending):
 		return ""
 	case ending == "":
 		return "files without ending"
@@ -132,8 +133,8 @@ func unreadable(path string, e fs.DirEntry) string {
 	}
 }
 
-// isPicture has the extensions of PNG and JPEG, in lower case.
-var isPicture = map[string]bool{".png": true, ".jpg": true, ".jpeg": true, ".jpe": true, ".jfif": true}
+// isPicture tells the endings of pictures, in lower case.
+func isPicture(ending string) bool { return slices.Contains(picture.Extensions(), ending) }
 
 // isFolder follows links.
 func isFolder(path string) bool {

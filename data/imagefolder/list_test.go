@@ -29,7 +29,7 @@ func put(t testing.TB, elem ...string) {
 func TestWhatIsLeftOutIsCounted(t *testing.T) {
 	dir := colours(t)
 	blue, red := filepath.Join(dir, "train", "blue"), filepath.Join(dir, "train", "red")
-	for _, name := range []string{"a.webp", "b.WEBP", "deep/c.webp", "d.bmp", "Makefile", ".hidden.webp", ".hidden/e.webp"} {
+	for _, name := range []string{"a.heic", "b.HEIC", "deep/c.heic", "d.psd", "Makefile", ".hidden.heic", ".hidden/e.heic"} {
 		put(t, blue, name)
 	}
 	put(t, dir, "train", "stray.jpg")
@@ -39,15 +39,15 @@ func TestWhatIsLeftOutIsCounted(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 4, f.Len())
 	require.Equal(t, []LeftOut{
-		{".webp", 3, filepath.Join(blue, "a.webp")},
-		{".bmp", 1, filepath.Join(blue, "d.bmp")},
+		{".heic", 3, filepath.Join(blue, "a.heic")},
+		{".psd", 1, filepath.Join(blue, "d.psd")},
 		{".txt", 1, filepath.Join(red, "notes.txt")},
 		{"files without ending", 1, filepath.Join(blue, "Makefile")},
 		{"links that lead nowhere", 1, filepath.Join(blue, "broken.png")},
 		{"links to folders", 1, filepath.Join(blue, "linked")},
 		{"pictures in no class", 1, filepath.Join(dir, "train", "stray.jpg")},
 	}, f.LeftOut())
-	require.Equal(t, "3 .webp (the first is "+filepath.Join(blue, "a.webp")+")", f.LeftOut()[0].String())
+	require.Equal(t, "3 .heic (the first is "+filepath.Join(blue, "a.heic")+")", f.LeftOut()[0].String())
 }
 
 // Each file may have an ending of its own.

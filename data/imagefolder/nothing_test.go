@@ -11,8 +11,9 @@ import (
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
-			"Load": imagefolder.Load,
-			"Open": imagefolder.Open,
+			"Load":  imagefolder.Load,
+			"Open":  imagefolder.Open,
+			"Split": imagefolder.Split,
 		},
 		Types: []any{
 			new(imagefolder.Folder),

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	_ "image/jpeg" // the formats that pictures may have
-	_ "image/png"
 	"io"
 
 	"github.com/plexaura/plexaura/internal/regular"
@@ -18,21 +16,15 @@ const (
 	MaxSide   = 1<<16 - 1
 )
 
-// Decode reads a PNG or JPEG picture of at most [MaxPixels] and [MaxSide]. If the Exif data say
-// that the picture is stored rotated or mirrored, as phones do, it is returned upright.
+// Decode reads a PNG, JPEG, WebP, GIF, BMP or TIFF picture, of an animated GIF the first, of at most [MaxPixels] and [MaxSide]. If the Exif data
+// of a PNG or JPEG say that the picture is stored rotated or mirrored, as phones do, it is returned upright.
 func Decode(r io.ReadSeeker) (image.Image, error) {
 	if r == nil {
 		return nil, errors.New("nothing to read a picture from: the reader is nil")
 	}
-	c, _, err := image.DecodeConfig(r)
+	size, format, err := config(r)
 	if err != nil {
-		return nil, fmt.Errorf("no picture that can be read, PNG or JPEG: %w", err)
-	}
-	switch {
-	case c.Width > MaxSide || c.Height > MaxSide:
-		return nil, fmt.Errorf("a picture of %d by %d pixels is too long; at most %d", c.Width, c.Height, MaxSide)
-	case c.Width > MaxPixels/max(c.Height, 1):
-		return nil, fmt.Errorf("a picture of %d by %d pixels is too large; at most %d pixels", c.Width, c.Height, MaxPixels)
+		return nil, err
 	}
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return nil, err
@@ -40,6 +32,9 @@ func Decode(r io.ReadSeeker) (image.Image, error) {
 	img, _, err := image.Decode(r)
 	if err != nil {
 		return nil, fmt.Errorf("the picture is damaged: %w", err)
+	}
+	if format == "gif" {
+		return whole(img, size), nil
 	}
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
+			"Extensions":   picture.Extensions,
 			"Decode":       picture.Decode,
 			"DecodeFile":   picture.DecodeFile,
 			"ImageNet":     picture.ImageNet,

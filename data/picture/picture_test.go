@@ -162,6 +162,9 @@ func TestPicturesThatCannotBeDecoded(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add(encoded(f, func(b *bytes.Buffer) error { return png.Encode(b, pattern(28, 28)) }))
 	f.Add(encoded(f, func(b *bytes.Buffer) error { return jpeg.Encode(b, pattern(40, 20), nil) }))
+	for _, c := range storedPictures(f) {
+		f.Add(c.File)
+	}
 	f.Fuzz(func(t *testing.T, file []byte) {
 		img, err := Decode(bytes.NewReader(file))
 		if err != nil {

@@ -141,8 +141,13 @@ var functions = map[string]function{
 	"NLL":                binary(ops.NLL),
 	"KLDivergence":       binary(ops.KLDivergence),
 	"Hinge":              binary(ops.Hinge),
-	"MSE":                binary(ops.MSE),
-	"Huber":              with(func(x []*graph.Node, a struct{ Delta float64 }) *graph.Node { return ops.Huber(x[0], x[1], a.Delta) }),
+	"FocalLoss":          with(func(x []*graph.Node, o ops.FocalOptions) *graph.Node { return ops.FocalLoss(x[0], x[1], o) }),
+	"DiceLoss":           with(func(x []*graph.Node, o ops.DiceOptions) *graph.Node { return ops.DiceLoss(x[0], x[1], o) }),
+	"WeightedBinaryCrossEntropy": with(func(x []*graph.Node, a struct{ Positive []float64 }) *graph.Node {
+		return ops.WeightedBinaryCrossEntropy(x[0], x[1], a.Positive...)
+	}),
+	"MSE":   binary(ops.MSE),
+	"Huber": with(func(x []*graph.Node, a struct{ Delta float64 }) *graph.Node { return ops.Huber(x[0], x[1], a.Delta) }),
 
 	// normalisation
 	"LRN":              with(func(x []*graph.Node, o ops.LRNOptions) *graph.Node { return ops.LRN(x[0], o) }),

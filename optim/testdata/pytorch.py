@@ -5,10 +5,11 @@ A layer tanh(x·Wᵀ+b) is fitted to y with the mean squared error, the whole ba
 Made with PyTorch 2.15.0 on a CPU.
 """
 
+import inspect
 import json
 
 import torch
-from torch.optim import SGD, Adam, AdamW, RMSprop, lr_scheduler
+from torch.optim import SGD, Adam, AdamW, Muon, RMSprop, _muon, lr_scheduler
 from torch.optim.swa_utils import AveragedModel
 
 STEPS = 10
@@ -69,6 +70,70 @@ def both_clips(parameters):
     torch.nn.utils.clip_grad_norm_(parameters, 0.05)
 
 
+# PyTorch iterates in bfloat16; here in the type of the parameters, so that more than two digits can be compared.
+exec(inspect.getsource(_muon._zeropower_via_newtonschulz).replace("torch.bfloat16", "grad.dtype"), _muon.__dict__)
+
+
+class Both:
+    """Two optimisers as one."""
+
+    def __init__(self, *opts):
+        self.opts = opts
+
+    def zero_grad(self):
+        for o in self.opts:
+            o.zero_grad()
+
+    def step(self):
+        for o in self.opts:
+            o.step()
+
+
+def muon(other=0.001, **options):
+    decay = options.setdefault("weight_decay", 0)
+    return lambda layer: Both(Muon([layer.weight], **options), AdamW([layer.bias], lr=other, weight_decay=decay))
+
+
+class Lion(torch.optim.Optimizer):
+    """Algorithm 2 of Chen et al., 2023."""
+
+    def __init__(self, params, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
+        super().__init__(params, dict(lr=lr, betas=betas, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            lr, (b1, b2), decay = group["lr"], group["betas"], group["weight_decay"]
+            for p in group["params"]:
+                m = self.state[p].setdefault("m", torch.zeros_like(p))
+                update = (b1 * m + (1 - b1) * p.grad).sign()
+                p -= lr * (update + decay * p)
+                m.copy_(b2 * m + (1 - b2) * p.grad)
+
+
+class LAMB(torch.optim.Optimizer):
+    """Algorithm 2 of You et al., 2020, with the identity for phi."""
+
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-6, weight_decay=0.0):
+        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            lr, (b1, b2), eps, decay = group["lr"], group["betas"], group["eps"], group["weight_decay"]
+            for p in group["params"]:
+                state = self.state[p]
+                if not state:
+                    state.update(t=0, m=torch.zeros_like(p), v=torch.zeros_like(p))
+                state["t"] += 1
+                state["m"] = b1 * state["m"] + (1 - b1) * p.grad
+                state["v"] = b2 * state["v"] + (1 - b2) * p.grad ** 2
+                m, v = state["m"] / (1 - b1 ** state["t"]), state["v"] / (1 - b2 ** state["t"])
+                r = m / (v.sqrt() + eps)
+                u = r + decay * p
+                p -= lr * p.norm() / u.norm() * u
+
+
 def groups(layer):
     return SGD([
         {"params": [layer.bias], "lr": 0.5, "weight_decay": 0},
@@ -115,6 +180,12 @@ TRACES = {
     "average all": dict(make=rule(AdamW, lr=0.1, weight_decay=0.2), clip=lambda p: torch.nn.utils.clip_grad_value_(p, 0.02), average=0.9,
                         schedule=lambda o: lr_scheduler.StepLR(o, 3, 0.5)),
     "average": dict(make=rule(SGD, lr=0.5), average=0.7),
+    "muon": dict(make=muon(lr=0.02)),
+    "muon options": dict(make=muon(other=0.05, lr=0.05, momentum=0.8, weight_decay=0.2, nesterov=False, ns_steps=3)),
+    "lion": dict(make=rule(Lion)),
+    "lion options": dict(make=rule(Lion, lr=0.02, betas=(0.8, 0.9), weight_decay=0.2)),
+    "lamb": dict(make=rule(LAMB)),
+    "lamb options": dict(make=rule(LAMB, lr=0.05, betas=(0.8, 0.9), eps=1e-3, weight_decay=0.2)),
 }
 
 

@@ -44,6 +44,18 @@ func distances() []Case {
 		{Op: "KLDivergence", F: of2(ops.KLDivergence), In: []gradcheck.Input{input(nil, n, 4), input(gradcheck.Positive, n, 4)}},
 		{Op: "Huber", Label: "delta 1", F: huber(1), In: args(gradcheck.Fixed(.3, -2, 1.7, -.4), shape.Of(n, 2), shape.Of(n, 2))},
 		{Op: "Huber", Label: "delta 0.5", F: huber(.5), In: []gradcheck.Input{input(gradcheck.Fixed(.3, -2, 1.7, -.45, 0), n, 5), input(gradcheck.Fixed(.1, 0, 1.9, -3), n, 5)}},
+		{Op: "FocalLoss", F: of2(func(x, t *graph.Node) *graph.Node { return ops.FocalLoss(x, t) }), In: []gradcheck.Input{input(nil, n, 4), input(gradcheck.Uniform(.1, .9), n, 4)}},
+		{Op: "FocalLoss", Label: "ids, gamma 0.5, per element", F: of2(func(x, t *graph.Node) *graph.Node {
+			return ops.FocalLoss(x, t, ops.FocalOptions{Gamma: .5, Alpha: -1, PerElement: true})
+		}), In: []gradcheck.Input{input(nil, n, 4), ids}},
+		{Op: "DiceLoss", F: of2(func(x, t *graph.Node) *graph.Node { return ops.DiceLoss(x, t) }), In: args(gradcheck.Uniform(.1, .9), shape.Of(n, 2, 3), shape.Of(n, 2, 3))},
+		{Op: "DiceLoss", Label: "squared, of classes", F: of2(func(x, t *graph.Node) *graph.Node {
+			return ops.DiceLoss(ops.Softmax(x, 1), t, ops.DiceOptions{Smooth: .1, Squared: true})
+		}), In: []gradcheck.Input{input(nil, n, 3, 2, 2), {Type: shape.I32(n, 2, 2), Values: gradcheck.IDs(3)}}},
+		{Op: "WeightedBinaryCrossEntropy", Label: "classes", F: of2(func(x, t *graph.Node) *graph.Node { return ops.WeightedBinaryCrossEntropy(x, t, 1, 3, .5, 0) }),
+			In: []gradcheck.Input{input(nil, n, 4, 2), input(gradcheck.Uniform(.1, .9), n, 4, 2)}},
+		{Op: "WeightedBinaryCrossEntropy", Label: "one", F: of2(func(x, t *graph.Node) *graph.Node { return ops.WeightedBinaryCrossEntropy(x, t, 3) }),
+			In: []gradcheck.Input{input(nil, n, 4), input(gradcheck.Uniform(.1, .9), n, 4)}},
 		{Op: "Hinge", F: of2(ops.Hinge), In: []gradcheck.Input{input(gradcheck.Spread, n, 4), input(gradcheck.Fixed(1, -1, -1), n, 4)}},
 	}
 }

@@ -142,8 +142,49 @@ def classes(t):
     return t if t.is_floating_point() else t.long()
 
 
-def cross_entropy(x, t, LabelSmoothing=0.0, PerExample=False):
-    return F.cross_entropy(x, classes(t), reduction="none" if PerExample else "mean", label_smoothing=LabelSmoothing)
+def cross_entropy(x, t, LabelSmoothing=0.0, PerExample=False, Weights=None, Ignore=()):
+    t = classes(t)
+    if Weights is not None:
+        Weights = torch.tensor(Weights, dtype=x.dtype)
+    if Ignore:
+        t = torch.where(torch.isin(t, torch.tensor(Ignore)), -100, t)
+    if not PerExample and not t.is_floating_point():
+        counted = t[t >= 0]
+        if not (Weights[counted].sum() if Weights is not None else counted.numel()):
+            return (x * 0).nan_to_num().sum()  # no label counts; PyTorch has NaN
+    return F.cross_entropy(x, t, weight=Weights, reduction="none" if PerExample else "mean", label_smoothing=LabelSmoothing)
+
+
+def one_hot(t, x):
+    """Class numbers as 0 and 1 for each class; probabilities stay."""
+    if t.is_floating_point():
+        return t
+    axis = min(1, x.dim() - 1)
+    return F.one_hot(t.long(), x.shape[axis]).to(x.dtype).movedim(-1, axis)
+
+
+def focal_loss(x, t, Alpha=0.0, Gamma=0.0, PerElement=False):
+    # torchvision's sigmoid_focal_loss; it subtracts probabilities from 1, which cancels
+    alpha, gamma = Alpha or 0.25, Gamma or 2
+    t = one_hot(t, x)
+    ce = F.binary_cross_entropy_with_logits(x, t, reduction="none")
+    wrong = torch.sigmoid(x) * (1 - t) + torch.sigmoid(-x) * t
+    loss = ce * wrong ** gamma
+    if alpha >= 0:
+        loss = (alpha * t + (1 - alpha) * (1 - t)) * loss
+    return loss if PerElement else loss.mean()
+
+
+def dice_loss(p, t, Smooth=0.0, Squared=False):
+    smooth, t = Smooth or 1.0, one_hot(t, p)
+    p, t = p.flatten(2), t.flatten(2)
+    size = (p * p + t * t if Squared else p + t).sum(2)
+    return (1 - (2 * (p * t).sum(2) + smooth) / (size + smooth)).mean()
+
+
+def weighted_binary_cross_entropy(x, t, Positive):
+    w = torch.tensor(Positive, dtype=x.dtype)
+    return F.binary_cross_entropy_with_logits(x, t, pos_weight=w.reshape(-1, *[1] * (x.dim() - 2)))
 
 
 def nll(x, t):
@@ -160,6 +201,9 @@ LOSSES = {
     "KLDivergence": lambda x, t: F.kl_div(x, t, reduction="batchmean"),
     "Huber": lambda x, t, Delta: F.huber_loss(x, t, delta=Delta),
     "Hinge": lambda x, t: (1 - t * x).relu().mean(),
+    "FocalLoss": focal_loss,
+    "DiceLoss": dice_loss,
+    "WeightedBinaryCrossEntropy": weighted_binary_cross_entropy,
 }
 
 # ---- normalisation

@@ -187,6 +187,25 @@ for each, smoothing in product((False, True), (0.0, 0.2)):
     case("CrossEntropy", [2, 3, 2], ("chance", [2, 3, 2]), label="distributions of pixels", **options)
     case("CrossEntropy", [3], ("ids", []), label="one example", **options)
 case("CrossEntropy", ("wide", [6, 400]), ("ids", [6]), label="large")
+for each, smoothing, weights in product((False, True), (0.0, 0.2), (None, [0.5, 2, 0], [1, 3, 0.25])):
+    options = {"LabelSmoothing": smoothing, "PerExample": each} | ({"Weights": weights} if weights else {})
+    case("CrossEntropy", [4, 3], ("ids", [4]), label="ignored", Ignore=[1], **options)
+    case("CrossEntropy", [2, 3, 2, 2], ("ids", [2, 2, 2]), label="pixels, two ignored", Ignore=[0, 2], **options)
+    case("CrossEntropy", [2, 3], ("ids", [2]), label="all ignored", Ignore=[0, 1, 2], **options)
+    if weights:
+        case("CrossEntropy", [4, 3], ("ids", [4]), label="weights", **options)
+        case("CrossEntropy", [2, 3, 2], ("chance", [2, 3, 2]), label="weights of distributions", **options)
+for alpha, gamma, each in product((0.0, 0.6, -1.0), (0.0, 1.0, 0.5, 3.0), (False, True)):
+    options = {"Alpha": alpha, "Gamma": gamma, "PerElement": each}
+    case("FocalLoss", [2, 3], ("chance", [2, 3]), **options)
+    case("FocalLoss", ("wide", [4, 3]), ("ids", [4]), label="ids", **options)
+for smooth, squared in product((0.0, 0.5), (False, True)):
+    options = {"Smooth": smooth, "Squared": squared}
+    case("DiceLoss", ("chance", [2, 3, 4]), ("chance", [2, 3, 4]), **options)
+    case("DiceLoss", ("chance", [2, 3, 2, 2]), ("ids", [2, 2, 2]), label="ids", **options)
+case("WeightedBinaryCrossEntropy", [2, 3], ("chance", [2, 3]), Positive=[3.5])
+case("WeightedBinaryCrossEntropy", [2, 3], ("chance", [2, 3]), Positive=[3.5, 0, 1])
+case("WeightedBinaryCrossEntropy", ("large", [2, 3, 2]), ("chance", [2, 3, 2]), label="pixels", Positive=[0.5, 2, 1])
 case("BinaryCrossEntropy", [2, 3], ("chance", [2, 3]))
 case("BinaryCrossEntropy", ("large", [4]), ("chance", [4]), label="LargeLogits")
 case("BinaryCrossEntropy", ("kinks", [9]), ("chance", [9]))

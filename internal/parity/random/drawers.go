@@ -274,13 +274,16 @@ func sumTo(s *sketch, name string) {
 // ---- losses
 
 var losses = map[string]drawer{
-	"CrossEntropy":       crossEntropy,
-	"NLL":                crossEntropy,
-	"BinaryCrossEntropy": pair([]string{"plain", "logits", "wide", "kinks"}, "chance"),
-	"MSE":                pair([]string{"plain", "wide"}, "plain"),
-	"KLDivergence":       pair([]string{"plain", "wide"}, "positive", "chance"),
-	"Huber":              pair([]string{"plain", "wide", "logits"}, "plain"),
-	"Hinge":              pair([]string{"plain", "wide", "logits"}, "sides"),
+	"CrossEntropy":               crossEntropy,
+	"NLL":                        crossEntropy,
+	"BinaryCrossEntropy":         pair([]string{"plain", "logits", "wide", "kinks"}, "chance"),
+	"MSE":                        pair([]string{"plain", "wide"}, "plain"),
+	"KLDivergence":               pair([]string{"plain", "wide"}, "positive", "chance"),
+	"Huber":                      pair([]string{"plain", "wide", "logits"}, "plain"),
+	"Hinge":                      pair([]string{"plain", "wide", "logits"}, "sides"),
+	"FocalLoss":                  crossEntropy,
+	"DiceLoss":                   crossEntropy,
+	"WeightedBinaryCrossEntropy": crossEntropy,
 }
 
 func crossEntropy(s *sketch, name string) {
@@ -291,13 +294,30 @@ func crossEntropy(s *sketch, name string) {
 		x[axis] = s.from(3, 300)
 	}
 	var a attrs
-	if name == "CrossEntropy" {
+	kinds, probable := []string{"plain", "wide", "logits", "ties"}, s.of(3) == 2
+	switch name {
+	case "CrossEntropy":
 		a = attrs{"LabelSmoothing": pick(s.choices, 0, 0, .1, .9, 1), "PerExample": s.of(2) == 1}
+		if s.of(3) == 2 {
+			a["Weights"] = s.weights(x[axis])
+		}
+		if !probable && s.of(3) == 2 {
+			a["Ignore"] = pick(s.choices, []int{0}, []int{1, 255}, []int{2, 0}, []int{0, 1, 2})
+		}
+	case "FocalLoss":
+		a = attrs{"Alpha": pick(s.choices, 0, .5, .9, -1), "Gamma": pick(s.choices, 0, 1, 2, 1.5, 3), "PerElement": s.of(2) == 1}
+	case "DiceLoss":
+		a, kinds = attrs{"Smooth": pick(s.choices, 0, .5, 1e-3), "Squared": s.of(2) == 1}, []string{"chance", "positive"}
+		for len(x) < 3 {
+			x, axis = append(x, 3), 1
+		}
+	case "WeightedBinaryCrossEntropy":
+		a, probable = attrs{"Positive": pick(s.choices, []float64{2.5}, s.weights(x[axis]))}, true
 	}
-	logits := s.batched(pick(s.choices, "plain", "wide", "logits", "ties"), x...)
+	logits := s.batched(pick(s.choices, kinds...), x...)
 	s.input(logits).Batch = s.input(logits).Batch && axis == 1
 	target := 0
-	if s.of(3) == 2 {
+	if probable {
 		target = s.floats("chance", x...)
 		s.input(target).Leaf = fed
 	} else {
@@ -305,6 +325,16 @@ func crossEntropy(s *sketch, name string) {
 	}
 	s.together(logits, target)
 	s.step(name, a, logits, target)
+}
+
+// weights are those of classes, of which some are 0, but not all.
+func (s *sketch) weights(classes int) []float64 {
+	w := make([]float64, classes)
+	for i := range w {
+		w[i] = pick(s.choices, 1, .5, 3, 0)
+	}
+	w[0] = 2
+	return w
 }
 
 func pair(kinds []string, targets ...string) drawer {
