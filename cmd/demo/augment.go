@@ -18,6 +18,7 @@ func recipes() map[string]recipe {
 		"none":     {augment: func(int) data.Augmentation { return nil }},
 		"mnist":    {augment: func(int) data.Augmentation { return augment.MNIST() }},
 		"cifar":    {augment: func(int) data.Augmentation { return augment.CIFAR() }},
+		"trivial":  {augment: func(int) data.Augmentation { return augment.TrivialAugment{} }},
 		"alexnet":  {wide: 256, augment: func(side int) data.Augmentation { return augment.AlexNet(side) }},
 		"imagenet": {wide: 256, augment: func(side int) data.Augmentation { return augment.ImageNet(side) }},
 	}

@@ -89,12 +89,12 @@ func TestWhatIsNotReadIsToldInALine(t *testing.T) {
 		return told.String()
 	}
 	require.Empty(t, load())
-	for i, name := range []string{"a.webp", "b.webp", "c\n.bmp", "d.tif", "e.gif"} {
+	for i, name := range []string{"a.heic", "b.heic", "c\n.psd", "d.svg", "e.avif"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, []string{"train", "val"}[i/4], "class000", name), nil, 0o644))
 	}
 	line := load()
 	require.Equal(t, 1, strings.Count(line, "\n"))
-	require.Contains(t, line, "not read, as no pictures of a class: 2 .webp (the first is "+filepath.Join(dir, "train", "class000", "a.webp")+"), 1 .bmp (")
+	require.Contains(t, line, "not read, as no pictures of a class: 2 .heic (the first is "+filepath.Join(dir, "train", "class000", "a.heic")+"), 1 .psd (")
 	require.Contains(t, line, ", and 1 kinds more")
 }
 

@@ -17,6 +17,8 @@ func eval(ctx context.Context, c *call) error {
 	confusion := c.String("confusion", "", "draw the confusion matrix into this PNG `file`")
 	limit := c.Int("test-limit", 0, "test on only the first `N` images; 0 means all")
 	list := c.String("metrics", "", metricsUsage())
+	split := c.Float64("split", 0, splitUsage)
+	tta := c.String("tta", "none", ttaUsage())
 	fewer := c.pickFewerBits()
 	if err := c.parse(false); err != nil {
 		return err
@@ -32,8 +34,11 @@ func eval(ctx context.Context, c *call) error {
 	if err := drawable(*confusion); err != nil {
 		return err
 	}
-	w, part, name, err := pick.loadWith(ctx, c, *from, *limit)
+	w, part, name, err := pick.loadWith(ctx, c, *from, *limit, *split)
 	if err != nil {
+		return err
+	}
+	if err := w.seen(*tta); err != nil {
 		return err
 	}
 	p, err := w.predictor(opts...)
@@ -106,11 +111,11 @@ func greatest(v []float32) (at int) {
 
 // loadWith reads the weights, and what of a dataset they are tested on: its first limit examples, 0
 // being all, and its name.
-func (p weightsChoice) loadWith(ctx context.Context, c *call, from string, limit int) (w trained, part data.Dataset, name string, err error) {
+func (p weightsChoice) loadWith(ctx context.Context, c *call, from string, limit int, split ...float64) (w trained, part data.Dataset, name string, err error) {
 	if w, err = p.load(); err != nil {
 		return w, nil, "", err
 	}
-	ds, err := loadData(ctx, from, wide(w.Info), w.Info.Input.Shape, w.Info.Preprocess)
+	ds, err := loadData(ctx, from, wide(w.Info), w.Info.Input.Shape, w.Info.Preprocess, split...)
 	if err != nil {
 		return w, nil, "", err
 	}

@@ -36,6 +36,7 @@ func spans() map[string]span {
 		"rounds":      {least: 1, most: 1e4},
 		"seed":        {least: 0, most: math.MaxUint64},
 		"shards":      {1, 1 << 16, "one for each rank"},
+		"split":       {1e-3, .999, "no split"},
 		"step":        {1, 1e6, "the model's own"},
 		"test-limit":  {1, images, "all"},
 		"threads":     {least: 1, most: 1024},

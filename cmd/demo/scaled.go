@@ -47,6 +47,14 @@ func (d scaled) Info() data.Info { return d.info }
 // Path implements [data.Filed].
 func (d scaled) Path(i int) string { return data.Path(d.Dataset, i) }
 
+// Label implements [data.Labelled].
+func (d scaled) Label(i int) (int32, bool) {
+	if l, ok := d.Dataset.(data.Labelled); ok {
+		return l.Label(i)
+	}
+	return 0, false
+}
+
 // Read scales image i.
 func (d scaled) Read(i int, e data.Example) error {
 	if len(e.X) != d.info.Input.Len() {

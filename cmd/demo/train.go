@@ -49,8 +49,12 @@ type settings struct {
 	// Shards is the number of parts of a batch; 0 in runs that compute it whole.
 	Shards int  `json:"shards,omitempty"`
 	Local  bool `json:"local_batchnorm,omitempty"`
+<<<<<<< HEAD
 
 	transferring
+=======
+	learning
+>>>>>>> data13
 }
 
 func trainCommand(ctx context.Context, c *call) (err error) {
@@ -97,7 +101,7 @@ func (r *trainRun) run(ctx context.Context, resume bool) (err error) {
 	}
 	defer r.window.close()
 	ds, err := await(ctx, func() (splits, error) {
-		return loadData(ctx, r.settings.Data, r.recipe.from(r.model.image), r.model.image, r.model.preprocess)
+		return loadData(ctx, r.settings.Data, r.recipe.from(r.model.image), r.model.image, r.model.preprocess, r.settings.Split)
 	})
 	if err != nil {
 		return err
@@ -107,7 +111,11 @@ func (r *trainRun) run(ctx context.Context, resume bool) (err error) {
 		return err
 	}
 	r.data.limit(r.settings.Limit, r.settings.Test)
+<<<<<<< HEAD
 	if err := r.begin(); err != nil {
+=======
+	if err := r.learn(ctx); err != nil {
+>>>>>>> data13
 		return err
 	}
 	if r.search {
@@ -136,6 +144,7 @@ func (r *trainRun) declare() (resume *bool) {
 	c.IntVar(&s.Limit, "limit", 0, "train on only the first `N` images; 0 means all")
 	c.IntVar(&s.Test, "test-limit", 0, "validate and test on only the first `N` images of each; 0 means all")
 	c.Float64Var(&s.Decay, "decay", 0, "weight decay, such as 5e-4: this multiple of each parameter is added to its gradient")
+	s.learning.declare(c)
 	r.measuring.declare(c, s)
 	c.BoolVar(&r.search, "find-lr", false, findUsage)
 	r.recording.declare(c)
@@ -213,7 +222,7 @@ func (r *trainRun) choose() (err error) {
 
 // fill puts the model's own settings where none are given.
 func (s *settings) fill(m model) error {
-	s.LR, s.Schedule = cmp.Or(s.LR, m.lr), cmp.Or(s.Schedule, m.schedule)
+	s.LR, s.Schedule = cmp.Or(s.LR, s.rule().lr, m.lr), cmp.Or(s.Schedule, m.schedule)
 	if s.Schedule == bySteps || s.Schedule == onPlateau {
 		s.Step, s.Gamma = cmp.Or(s.Step, m.step), cmp.Or(s.Gamma, m.gamma)
 		return nil
@@ -234,7 +243,11 @@ func (s settings) check() error {
 	if s.Schedule != "" && schedules()[s.Schedule] == nil {
 		return usagef("no schedule %q; there are %s", s.Schedule, list(schedules()))
 	}
+<<<<<<< HEAD
 	return s.transferring.check()
+=======
+	return s.learning.check()
+>>>>>>> data13
 }
 
 // shareAmong sets the number of shards where it is not given.
@@ -259,7 +272,11 @@ func (r *trainRun) takeUp() error {
 	r.settings = old
 	var conflict error
 	r.call.Visit(func(f *flag.Flag) {
-		switch f.Name {
+		name := f.Name
+		if _, ok := old.learning.value(name); ok {
+			name = "augment" // is refused in the same way
+		}
+		switch name {
 		case "epochs":
 			r.settings.Epochs = given.Epochs
 			conflict = cmp.Or(conflict, r.epochsOf(old, given.Epochs))
@@ -295,7 +312,11 @@ func (r *trainRun) epochsOf(old settings, epochs int) error {
 
 // value is the setting that a flag sets; nil for a flag that sets none.
 func (s settings) value(flag string) any {
+<<<<<<< HEAD
 	if v, ok := s.transferring.values()[flag]; ok {
+=======
+	if v, ok := s.learning.value(flag); ok {
+>>>>>>> data13
 		return v
 	}
 	return map[string]any{
@@ -327,11 +348,12 @@ type trainRun struct {
 	measuring measuring
 	search    bool // for a learning rate, instead of training
 	sharding  sharding
-	followed  string // the recipe's name, then the line that tells of it
+	draw      []float64 // the weights of the training images; nil without -balance
+	followed  string    // the recipe's name, then the line that tells of it
 }
 
 func (r *trainRun) schedule() optim.Schedule {
-	perEpoch := (r.data.train.Len()-1)/r.settings.Batch + 1
+	perEpoch := r.settings.steps(r.data.train.Len(), r.settings.Batch)
 	return schedules()[r.settings.Schedule](r.settings, perEpoch)
 }
 
@@ -399,14 +421,19 @@ func (r *trainRun) config(show *progress) train.Config {
 		Model: r.model.layer(r.data.train.Info()), Name: s.Model, Loss: r.model.loss,
 		Train: r.data.train, Validation: r.data.validation,
 		Engine: r.engine, Gradients: r.gradients,
+<<<<<<< HEAD
 		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9, WeightDecay: s.Decay}, Schedule: r.schedule(), Scaled: s.Schedule == onPlateau, Groups: s.groups(s.LR)},
 		Epochs:    s.Epochs, Batch: s.Batch, Seed: s.Seed,
+=======
+		Epochs: s.Epochs, Batch: s.Batch, Seed: s.Seed,
+>>>>>>> data13
 		Augment: r.recipe.augment(side), Workers: workers,
 		Resume: r.from, Lock: r.lock, Settings: s,
 		Store: r.initial, Freeze: parts(s.Freeze), UnfreezeAt: s.UnfreezeAt,
 		OnStep: show.step, OnEpoch: show.epoch,
 		Parallel: r.sharding.config(s.Shards, s.Local),
 	}
+	s.learning.attach(&c, s.LR, s.Decay, r.schedule(), s.Schedule == onPlateau, r.draw)
 	r.measuring.attach(&c, s)
 	return c
 }

@@ -26,6 +26,9 @@ func TestNoFlagOfTrainIsIgnored(t *testing.T) {
 	for _, flags := range []string{
 		"", "-batch 16", "-decay .1", "-augment mnist", "-lr .01", "-seed 2", "-limit 64", "-schedule cosine", "-step 1", "-step 1 -gamma .1",
 		"-epochs 3", "-model lenet1998",
+		"-optimizer adam", "-optimizer adamw -decay .1", "-optimizer rmsprop", "-optimizer muon", "-optimizer lion", "-optimizer lamb",
+		"-loss focal", "-class-weights balanced", "-class-weights 1,2,3,1,1,1,1,1,1,1", "-ignore-label 3", "-balance", "-drop-last -batch 40", "-batch 40", "-mix mixup", "-mix cutmix",
+		"-augment trivial",
 	} {
 		folder := filepath.Join(dir, flags)
 		status, _, errs := demo(context.Background(), append(brief(folder), strings.Fields(flags)...)...)

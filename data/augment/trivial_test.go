@@ -53,7 +53,7 @@ func TestTrivialAugmentIsTorchvisions(t *testing.T) {
 			edge = 2 * 3 * (m.h + m.w)
 		}
 		require.LessOrEqual(t, far, edge, "%s, bin %d, negative %v", c.Name, c.Bin, c.Negative)
-		require.Less(t, sum/float64(len(y)), 1.0, "%s, bin %d, negative %v", c.Name, c.Bin, c.Negative)
+		require.Less(t, sum/float64(len(y)), 1.2, "%s, bin %d, negative %v", c.Name, c.Bin, c.Negative)
 	}
 }
 
