@@ -49,12 +49,9 @@ type settings struct {
 	// Shards is the number of parts of a batch; 0 in runs that compute it whole.
 	Shards int  `json:"shards,omitempty"`
 	Local  bool `json:"local_batchnorm,omitempty"`
-<<<<<<< HEAD
 
 	transferring
-=======
 	learning
->>>>>>> data13
 }
 
 func trainCommand(ctx context.Context, c *call) (err error) {
@@ -111,11 +108,10 @@ func (r *trainRun) run(ctx context.Context, resume bool) (err error) {
 		return err
 	}
 	r.data.limit(r.settings.Limit, r.settings.Test)
-<<<<<<< HEAD
-	if err := r.begin(); err != nil {
-=======
 	if err := r.learn(ctx); err != nil {
->>>>>>> data13
+		return err
+	}
+	if err := r.begin(); err != nil {
 		return err
 	}
 	if r.search {
@@ -243,11 +239,7 @@ func (s settings) check() error {
 	if s.Schedule != "" && schedules()[s.Schedule] == nil {
 		return usagef("no schedule %q; there are %s", s.Schedule, list(schedules()))
 	}
-<<<<<<< HEAD
-	return s.transferring.check()
-=======
-	return s.learning.check()
->>>>>>> data13
+	return cmp.Or(s.transferring.check(), s.learning.check())
 }
 
 // shareAmong sets the number of shards where it is not given.
@@ -312,11 +304,10 @@ func (r *trainRun) epochsOf(old settings, epochs int) error {
 
 // value is the setting that a flag sets; nil for a flag that sets none.
 func (s settings) value(flag string) any {
-<<<<<<< HEAD
 	if v, ok := s.transferring.values()[flag]; ok {
-=======
+		return v
+	}
 	if v, ok := s.learning.value(flag); ok {
->>>>>>> data13
 		return v
 	}
 	return map[string]any{
@@ -421,19 +412,14 @@ func (r *trainRun) config(show *progress) train.Config {
 		Model: r.model.layer(r.data.train.Info()), Name: s.Model, Loss: r.model.loss,
 		Train: r.data.train, Validation: r.data.validation,
 		Engine: r.engine, Gradients: r.gradients,
-<<<<<<< HEAD
-		Optimizer: optim.Recipe{Rule: optim.SGD{LR: s.LR, Momentum: .9, WeightDecay: s.Decay}, Schedule: r.schedule(), Scaled: s.Schedule == onPlateau, Groups: s.groups(s.LR)},
-		Epochs:    s.Epochs, Batch: s.Batch, Seed: s.Seed,
-=======
 		Epochs: s.Epochs, Batch: s.Batch, Seed: s.Seed,
->>>>>>> data13
 		Augment: r.recipe.augment(side), Workers: workers,
 		Resume: r.from, Lock: r.lock, Settings: s,
 		Store: r.initial, Freeze: parts(s.Freeze), UnfreezeAt: s.UnfreezeAt,
 		OnStep: show.step, OnEpoch: show.epoch,
 		Parallel: r.sharding.config(s.Shards, s.Local),
 	}
-	s.learning.attach(&c, s.LR, s.Decay, r.schedule(), s.Schedule == onPlateau, r.draw)
+	s.learning.attach(&c, s.LR, s.Decay, r.schedule(), s.Schedule == onPlateau, r.draw, s.groups(s.LR))
 	r.measuring.attach(&c, s)
 	return c
 }
