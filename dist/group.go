@@ -20,8 +20,9 @@ import (
 //
 // The context limits the wait. An operation that fails, because the context ended, a rank died,
 // or the ranks disagree, returns an [*Error], and so does every later operation of the group: its
-// ranks are no longer at the same place. What remains is to call Abort. Only arguments that are wrong by themselves,
-// such as a root that is no rank, are refused before the operation begins, which then may be called again.
+// ranks are no longer at the same place. What remains is to call Abort. Only arguments that are wrong
+// by themselves, such as a root that is no rank, are refused before the operation begins, which then
+// may be called again.
 //
 // Operations of one Group are called by one goroutine at a time. A duplicate, made by Dup, is a
 // channel of its own: operations of different duplicates may run at the same time, in any order

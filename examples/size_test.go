@@ -56,7 +56,7 @@ func TestASmallProgramLinksNoMNISTAndNoServer(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	info, err := os.Stat(program)
 	require.NoError(t, err)
-	require.Less(t, info.Size(), int64(30<<20), "27 MB when this was written")
+	require.Less(t, info.Size(), int64(31<<20), "27 MB when this was written, 32 with metrics and ranks")
 }
 
 // dependencies lists the packages, outside of the standard library, that the given ones link.

@@ -31,6 +31,10 @@ func (l BatchNorm) Apply(s Scope, x *graph.Node) *graph.Node {
 		c := t.Of(shape.OfInts(n))
 		weight, bias := s.Param("weight", c, Constant(1)), s.Param("bias", c, Constant(0))
 		mean, variance := s.State("running_mean", c, Constant(0)), s.State("running_var", c, Constant(1))
-		return ops.BatchNorm(x, weight, bias, mean, variance, ops.BatchNormOptions{Eps: l.Eps, Momentum: l.Momentum})
+		var y *graph.Node
+		s.Keeping(func() {
+			y = ops.BatchNorm(x, weight, bias, mean, variance, ops.BatchNormOptions{Eps: l.Eps, Momentum: l.Momentum})
+		}, weight, bias)
+		return y
 	})
 }

@@ -1,6 +1,7 @@
 package nn_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,4 +78,17 @@ func TestGradientsThroughEvalAndTwoUses(t *testing.T) {
 		s, l := nn.Root(x[0].Graph()), nn.BatchNorm{Name: "bn"}
 		return ops.Mul(l.Apply(s, x[0]), l.Apply(s.Shared(), x[1]))
 	}, shape.F64(4, 2), shape.F64(4, 2))
+}
+
+// Where both parameters of a normalisation are frozen by name, it keeps its statistics; a layer that is only Frozen does not.
+func TestFreezingByNameKeepsStatistics(t *testing.T) {
+	for pattern, want := range map[string]struct{ params, updates int }{"": {4, 2}, "fc.": {2, 2}, "bn.": {2, 0}, "bn.weight": {3, 2}, "fc.weight": {3, 2}} {
+		g := graph.New()
+		x := g.Input("x", shape.F64(shape.N, 2))
+		scope := nn.Root(g).FreezeWhere(func(name string) bool { return pattern != "" && strings.HasPrefix(name, pattern) })
+		nn.Sequential{nn.Linear{Name: "fc", Out: 3}, nn.BatchNorm{Name: "bn"}}.Apply(scope, x)
+		require.NoError(t, g.Err())
+		require.Len(t, g.Params(), want.params, pattern)
+		require.Len(t, g.Updates(), want.updates, pattern)
+	}
 }

@@ -84,7 +84,7 @@ func (l named) Apply(s Scope, x *graph.Node) *graph.Node {
 }
 
 // Frozen is Layer with parameters that are not trained. Its running statistics are still updated,
-// unless it is an [Eval].
+// unless it is an [Eval]. [Scope.FreezeWhere] freezes by name.
 type Frozen struct{ Layer Layer }
 
 // Label returns the name of the inner layer.

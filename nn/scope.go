@@ -3,6 +3,7 @@ package nn
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/plexaura/plexaura/graph"
@@ -16,6 +17,7 @@ type Scope struct {
 	path   string
 	frozen bool
 	shared bool
+	freeze func(name string) bool // of which names parameters are frozen; may be nil
 }
 
 // Root returns the scope of g's current layer path, which is empty outside of [graph.Graph.Within].
@@ -60,6 +62,28 @@ func (s Scope) Frozen() Scope {
 	return s
 }
 
+// FreezeWhere returns a scope like s in which parameters are not trained whose full name match accepts, such as
+// "features.0.weight". Batch normalisation of which both parameters are frozen so keeps its statistics and
+// normalises by them, as in [Eval].
+func (s Scope) FreezeWhere(match func(name string) bool) Scope {
+	s.freeze = match
+	return s
+}
+
+// Keeping calls f. If all params are frozen by [Scope.FreezeWhere], what f adds has its inference form, so that a
+// layer with these parameters also keeps what it measures.
+func (s Scope) Keeping(f func(), params ...*graph.Node) {
+	if f == nil {
+		return
+	}
+	learns := func(p *graph.Node) bool { return p == nil || p.Kind() != graph.Param || !s.freeze(p.Name()) }
+	if s.g == nil || s.freeze == nil || len(params) == 0 || slices.ContainsFunc(params, learns) {
+		f()
+		return
+	}
+	s.g.Inferring(f)
+}
+
 // Shared returns a scope like s that uses existing leaves instead of making new ones. Applying a
 // layer in a scope and then in the Shared scope uses the same weights twice. It is an error if a
 // leaf does not exist or has another type.
@@ -78,7 +102,7 @@ func (s Scope) Param(name string, t shape.Type, init graph.Initializer) *graph.N
 		return s.g.Reject("Param", err)
 	}
 	return s.leaf(name, t, func(name string) *graph.Node {
-		if s.frozen {
+		if s.frozen || s.freeze != nil && s.freeze(name) {
 			return s.g.FrozenParam(name, t, init)
 		}
 		return s.g.Param(name, t, init)

@@ -95,28 +95,43 @@ type batchNorm struct {
 // the same floating-point type.
 type Moments struct{ Mean, Variance, Count *graph.Node }
 
+// A Joiner joins what a graph computes for a part of a batch with the other parts. Its functions add
+// nodes to the graph of their arguments.
+type Joiner struct {
+	Name    string                          // for printouts
+	Moments func(m Moments) Moments         // of the whole batch, given those of the part
+	Count   func(n *graph.Node) *graph.Node // number of values in the whole batch, given that of the part, scalars
+	Sum     func(x *graph.Node) *graph.Node // over all parts
+}
+
+// String returns the name.
+func (j *Joiner) String() string {
+	if j == nil {
+		return ""
+	}
+	return j.Name
+}
+
 type joinKey struct{}
 
-// JoinMoments runs f. If f builds a [BatchNorm] in its training form in g, that normalises by
-// join(m), where m are the moments of its input, and tracks them. It is for a graph that computes a
-// part of a batch, where join returns the moments of the whole batch; gradients go through join.
-func JoinMoments(g *graph.Graph, join func(m Moments) Moments, f func()) {
+// JoinMoments runs f. If f builds a [BatchNorm] in its training form in g, that normalises by the moments
+// of the whole batch, as j joins them, and tracks them. Gradients are those of the whole batch.
+func JoinMoments(g *graph.Graph, j *Joiner, f func()) {
 	if f == nil {
 		return
 	}
-	at := g.Memo(joinKey{}, func() any { return new(func(Moments) Moments) }).(*func(Moments) Moments)
-	defer func(old func(Moments) Moments) { *at = old }(*at)
-	*at = join
+	at := g.Memo(joinKey{}, func() any { return new(*Joiner) }).(**Joiner)
+	defer func(old *Joiner) { *at = old }(*at)
+	*at = j
 	f()
 }
 
-// wholeMoments returns the moments to normalise by, and whether they are those of more than m.
-func wholeMoments(g *graph.Graph, m Moments) (Moments, bool) {
-	join, ok := g.Memo(joinKey{}, nil).(*func(Moments) Moments)
-	if !ok || *join == nil {
-		return m, false
+// joiner returns the Joiner of g, or nil.
+func joiner(g *graph.Graph) *Joiner {
+	if at, ok := g.Memo(joinKey{}, nil).(**Joiner); ok {
+		return *at
 	}
-	return (*join)(m), true
+	return nil
 }
 
 // train returns the training form, and adds the updates of the running statistics.
@@ -126,21 +141,64 @@ func (b batchNorm) train(mean, variance *graph.Node) *graph.Node {
 		op.Axes |= engine.AxesOf(i)
 	}
 	moments := graph.Apply(momentsOp{op.Axes}, b.x)
-	m, whole := wholeMoments(b.x.Graph(), Moments{rowOf(moments, 0), rowOf(moments, 1), graph.Apply(countOp{op.Axes}, b.x)})
-
+	m := Moments{rowOf(moments, 0), rowOf(moments, 1), graph.Apply(countOp{op.Axes}, b.x)}
+	j := joiner(b.x.Graph())
+	if j != nil {
+		m = j.Moments(m)
+	}
 	unbiased := Mul(m.Variance, Div(m.Count, Maximum(AddScalar(m.Count, -1), OnesLike(m.Count))))
 	b.track(mean, m.Mean, moments)
 	b.track(variance, unbiased, moments)
-	if whole {
-		return b.normalised(m)
+	gamma, beta := b.channels(b.gamma), b.channels(b.beta)
+	if j != nil {
+		return graph.Apply(joinedNormOp{op, j}, b.x, gamma, beta, Concat(0, Unsqueeze(m.Mean, 0), Unsqueeze(m.Variance, 0)))
 	}
-	return graph.Apply(op, b.x, b.channels(b.gamma), b.channels(b.beta), moments)
+	return graph.Apply(op, b.x, gamma, beta, moments)
 }
 
-// normalised normalises by moments that gradients go to.
-func (b batchNorm) normalised(m Moments) *graph.Node {
-	centred := Sub(b.x, b.channels(m.Mean))
-	return Add(Mul(centred, b.channels(b.scale(m.Variance))), b.channels(b.beta))
+// joinedNormOp normalises x by the moments of a larger batch that x is a part of.
+type joinedNormOp struct {
+	normOp
+	By *Joiner
+}
+
+func (joinedNormOp) Name() string { return "JoinedNorm" }
+
+// PerExample implements autodiff's PerExample.
+func (op joinedNormOp) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+	if !anyOwn(n, in) {
+		return n, nil
+	}
+	return nil, errors.New("it normalises by the moments of all parts of a batch, and so mixes the examples; take graph.Inference")
+}
+
+// Grad implements autodiff's Differentiable. With s = 1/sqrt(variance+eps), xhat = s*(x-mean), and sums over
+// all parts, dx = gamma*s*(dy - sum(dy)/count - xhat*sum(dy*xhat)/count), and no gradient goes to the
+// moments.
+func (op joinedNormOp) Grad(n, dy *graph.Node) []*graph.Node {
+	x, gamma, moments := n.In(0), n.In(1), n.In(3)
+	count := op.By.Count(graph.Apply(countOp{op.Axes}, x))
+	channels := gamma.Type().Shape
+	dgamma := graph.Apply(joinedScaleGrad{normScaleGrad{op.normOp, channels}}, x, dy, moments)
+	dbeta := SumTo(dy, channels)
+	means := Div(op.By.Sum(Concat(0, dgamma, dbeta)), count)
+	c := channels.Dims()[0]
+	size, _ := c.Int()
+	row := func(of *graph.Node, i int) *graph.Node { return sliceAxis(of, 0, i*size, (i+1)*size) }
+	mean, variance := Reshape(rowOf(moments, 0), channels.Dims()...), Reshape(rowOf(moments, 1), channels.Dims()...)
+	s := Div(OnesLike(variance), Sqrt(AddScalar(variance, op.Eps.Value())))
+	scale := Mul(gamma, s)
+	slope := Neg(Mul(Mul(scale, s), row(means, 0)))
+	dx := Add(Mul(scale, Sub(dy, row(means, 1))), Mul(slope, Sub(x, mean)))
+	return []*graph.Node{dx, dgamma, dbeta, nil}
+}
+
+// joinedScaleGrad is a normScaleGrad by the moments of a larger batch.
+type joinedScaleGrad struct{ normScaleGrad }
+
+// NotDifferentiable returns the reason.
+func (joinedScaleGrad) NotDifferentiable() string {
+	return "second gradients of batch normalisation over the parts of a batch are not there"
 }
 
 // infer returns the inference form: a scale and a shift per channel.

@@ -214,6 +214,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"AvgPool2DOp", "ConcatOp", "Conv2DOp", "MatMulOp", "OneHotOp", "PadOp", "MaxPool2DOp", "ReduceOp", "ReshapeOp", "SliceOp", "SoftmaxOp", "TransposeOp",
 		},
 		Panics: map[string]string{"AlignRows": "which takes a rank of at least the shape's"},
+		Types:  []any{new(ops.Joiner)},
 		Good: func() []any {
 			g := graph.New()
 			return []any{g, g.Input("x", shape.F32(shape.N, 4, 6, 6)), shape.F32(4), shape.Of(4, 6), 1, 2.}

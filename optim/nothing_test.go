@@ -16,6 +16,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"AveragedBy": optim.AveragedBy,
 			"Averages":   optim.Averages,
 			"Kept":       optim.Kept,
+			"Late":       optim.Late,
 			"Params":     optim.Params,
 		},
 		Types: []any{

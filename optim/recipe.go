@@ -112,7 +112,7 @@ func (r Recipe) Apply(g *graph.Graph, grads []*graph.Node) (lr *graph.Node) {
 
 func (r Recipe) apply(g *graph.Graph, grads []*graph.Node) *graph.Node {
 	params := r.Params(g)
-	settings, err := r.settings(params)
+	settings, err := r.settings(g, params)
 	if err = errors.Join(err, r.check(g, params, grads)); err != nil {
 		return g.Reject(r.name(), err)
 	}
@@ -140,9 +140,10 @@ func (r Recipe) apply(g *graph.Graph, grads []*graph.Node) *graph.Node {
 	if r.Scaled {
 		factor = ops.Mul(factor, g.State(graph.Join(r.Name, RateScale), shape.F64(), graph.Fill(1)))
 	}
+	since := r.stepsSince(g, count, params)
 	for i, p := range params {
 		s := Slot{
-			Param: p, Grad: grads[i], Steps: steps, optimizer: r.Name, due: due,
+			Param: p, Grad: grads[i], Steps: since(p, steps), optimizer: r.Name, due: due,
 			LR: ops.MulScalar(factor, settings[i].LR), Decay: settings[i].WeightDecay,
 		}
 		g.Within(p.Name(), func() { r.step(s) })
@@ -178,7 +179,7 @@ func (r Recipe) name() string {
 }
 
 // settings returns the settings of each parameter.
-func (r Recipe) settings(params []*graph.Node) ([]Settings, error) {
+func (r Recipe) settings(g *graph.Graph, params []*graph.Node) ([]Settings, error) {
 	switch {
 	case isnil.Of(r.Rule):
 		return nil, errors.New("there is no Rule")
@@ -198,7 +199,7 @@ func (r Recipe) settings(params []*graph.Node) ([]Settings, error) {
 	for k, group := range r.Groups {
 		if e := group.check(); e != nil {
 			err = errors.Join(err, fmt.Errorf("group %d: %w", k, e))
-		} else if !used[k] {
+		} else if !used[k] && !matchesFrozen(g, group.Match) {
 			err = errors.Join(err, fmt.Errorf("group %d: %q matches no parameter, or only those of groups before it", k, group.Match))
 		}
 	}
@@ -244,7 +245,7 @@ func (r Recipe) checkMatch(g *graph.Graph) (err error) {
 	for _, pattern := range r.Match {
 		if _, e := path.Match(pattern, ""); e != nil {
 			err = errors.Join(err, fmt.Errorf("invalid pattern %q: %w", pattern, e))
-		} else if !slices.ContainsFunc(g.Params(), func(p *graph.Node) bool { return matches(pattern, p) }) {
+		} else if !slices.ContainsFunc(g.Params(), func(p *graph.Node) bool { return matches(pattern, p) }) && !matchesFrozen(g, pattern) {
 			err = errors.Join(err, fmt.Errorf("%q matches no parameter", pattern))
 		}
 	}

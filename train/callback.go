@@ -19,8 +19,8 @@ type Callback interface {
 	// Epoch is called once an epoch has been validated. What it changes, in the callback's state or
 	// in the store, is saved with the epoch. If one returns ErrStop, the epoch is still saved.
 	Epoch(e Epoch) error
-	// Saved is called once the epoch is in the run's folder, from where an earlier run has been moved
-	// by then.
+	// Saved is called once the epoch is in the run's folder, if there is one, from where an earlier run
+	// has been moved by then.
 	Saved(e Epoch) error
 	// End is called once, after the last save, if Start was: with the result, nil if the run did not
 	// begin, and the error of the run.

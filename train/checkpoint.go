@@ -44,6 +44,10 @@ type Progress struct {
 	Size     int     `json:"batch_size"`
 	Examples int     `json:"examples"` // in the dataset
 
+	// Freeze and UnfreezeAt are those of the Config.
+	Freeze     []string `json:"freeze,omitempty"`
+	UnfreezeAt int      `json:"unfreeze_at,omitempty"`
+
 	// Sums are those of the metrics on these batches, and Callbacks the states of callbacks, both as
 	// they encode them.
 	Sums      []byte                     `json:"sums,omitempty"`
@@ -175,6 +179,23 @@ func parse(meta map[string]string) (c *Checkpoint, err error) {
 	}
 	c.Store = vm.NewStore(*seed)
 	return c, nil
+}
+
+// ForTrainingOnly returns the names of the values of a checkpoint that only training needs, given the metadata of its
+// file, and whether predictions use moving averages. Of other files there are none.
+func ForTrainingOnly(meta map[string]string) (names []string, averaged bool, err error) {
+	if meta[keyProgress] == "" {
+		return nil, false, nil
+	}
+	var c Checkpoint
+	for _, field := range c.fields() {
+		if s, ok := meta[field.key]; ok && (field.key == keyTraining || field.key == keyAveraged) {
+			if err := json.Unmarshal([]byte(s), field.value); err != nil {
+				return nil, false, prefixed(fmt.Errorf("metadata: %q: %w", field.key, err))
+			}
+		}
+	}
+	return append(c.Training, randomState), c.Averaged, nil
 }
 
 // Snapshot returns a copy of c with a store of its own, for predicting while c is trained.

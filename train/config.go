@@ -1,12 +1,14 @@
 package train
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/isnil"
+	"github.com/plexaura/plexaura/internal/patterns"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/train/metrics"
@@ -67,8 +69,17 @@ type Config struct {
 	// values that fit are used.
 	Partial []string
 	// Resume, if not nil, is the checkpoint of the run to continue; its store is trained in place.
-	// Seed, Batch, Train, Augment and Mix must be the same as in that run.
+	// Seed, Batch, Train, Augment, Mix, Freeze and UnfreezeAt must be the same as in that run.
 	Resume *Checkpoint
+
+	// Freeze lists patterns, as in [path.Match], of parameters that are not trained, such as
+	// "features.*"; a * also stands for dots. No gradients are computed for them, so the backward pass ends where
+	// the rest begins. Batch normalisation of which both parameters are frozen keeps its statistics, and
+	// normalises by them. Dropout goes on.
+	Freeze []string
+	// UnfreezeAt is the number of the epoch, from 2 on, from which all parameters are trained. The
+	// state of the optimiser for those that were frozen begins then, the schedule goes on. 0 means never.
+	UnfreezeAt int
 
 	// Parallel cuts batches into shards, which several processes can share.
 	Parallel
@@ -184,7 +195,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.parallel() && c.Gradients != nil {
 		return c, errors.New("Gradients compute whole batches, not shards; leave Shards, Group or Gradients out")
 	}
-	return c, checkPatterns(c.Partial)
+	return c, cmp.Or(patterns.Check("Partial", c.Partial), c.checkFreeze())
 }
 
 // missing returns an error about the fields that c lacks. An interface with a nil pointer counts as

@@ -35,7 +35,9 @@ func (r *run) examine(ctx context.Context, s *vm.Store, epoch int, b data.Batch)
 	net := r.programs.Network
 	if net.computed != nil { // the graph has only the updates
 		var err error
-		if net, err = build(r.Model, r.info, r.Loss, r.Optimizer, how{mixed: r.batches.Info().Target}); err != nil {
+		h := r.how()
+		h.fed, h.team = false, nil
+		if net, err = build(r.Model, r.info, r.Loss, r.Optimizer, h); err != nil {
 			return nil, err
 		}
 	}

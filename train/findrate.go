@@ -43,8 +43,8 @@ const (
 
 // FindRate trains a copy of the model with a learning rate that rises exponentially, and returns the
 // losses: the range test of Smith, Cyclical Learning Rates for Training Neural Networks, 2017. It
-// uses Model, Train, Engine, Loss, Gradients, Batch, Seed, Augment, Mix, Workers, Store and Partial
-// of c; Store is not changed. The Optimizer is a rule of package optim or a Recipe, whose schedule is
+// uses Model, Train, Engine, Loss, Gradients, Batch, Seed, Augment, Mix, Workers, Store, Partial and
+// Freeze of c; Store is not changed. The Optimizer is a rule of package optim or a Recipe, whose schedule is
 // left out; rates are those of parameters that are in no group. If c has a Group, rank 0 has the curve,
 // the others an empty one.
 func FindRate(ctx context.Context, c Config, s RateSearch) (*RateCurve, error) {
@@ -131,6 +131,7 @@ func (s RateSearch) config(c Config) (Config, error) {
 		}
 	}
 	c.Epochs = s.Steps*max(1, recipe.Accumulate) + 1 // an epoch has at least one step
+	c.UnfreezeAt = 0
 	c.Validation, c.Metrics, c.ValidationMetrics, c.Callbacks = nil, nil, nil, nil
 	c.Folder, c.Lock, c.Settings, c.Observe = "", nil, nil, vm.Observer{}
 	c.OnStart, c.OnEpoch = nil, nil

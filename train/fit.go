@@ -86,6 +86,9 @@ type run struct {
 	sums       *metrics.Set      // of the training metrics of the epoch so far; may be nil
 	writes     map[string]uint64 // how often values had been written before callbacks changed some
 
+	later     *later       // nil if all is as it is now up to the end
+	laterTeam *shards.Team // for it; nil if batches are not computed in shards
+
 	team     *shards.Team // nil if batches are not computed in shards
 	parallel *parallel    // likewise
 	status   [][]byte     // of each rank
@@ -110,6 +113,9 @@ func (r *run) gather(ctx context.Context) (err error) {
 	ctx, cancel := r.waiting(ctx)
 	defer cancel()
 	r.team, err = shards.New(ctx, r.Group, r.Shards, shards.Options{Wire: r.Wire, Timeout: r.Timeout})
+	if err == nil && r.UnfreezeAt > 0 {
+		r.laterTeam, err = shards.New(ctx, r.Group, r.Shards, shards.Options{Wire: r.Wire, Timeout: r.Timeout})
+	}
 	return err
 }
 
@@ -123,15 +129,24 @@ func (r *run) prepare(context.Context) error {
 	if err := r.load(); err != nil {
 		return err
 	}
-	net, err := build(c.Model, r.info, c.Loss, c.Optimizer, how{r.batches.Info().Target, c.Gradients != nil, r.team, c.LocalBatchNorm})
-	if err != nil {
+	if err := r.begin(); err != nil {
 		return err
 	}
-	if err := r.begin(); err != nil {
+	net, err := build(c.Model, r.info, c.Loss, c.Optimizer, r.how())
+	if err != nil {
 		return err
 	}
 	p, err := r.compile(net)
 	if err != nil {
+		return err
+	}
+	if err := r.describe(p); err != nil {
+		return err
+	}
+	if err := r.prepareLater(); err != nil {
+		return err
+	}
+	if p.anew, err = r.match(p); err != nil {
 		return err
 	}
 	r.programs = p
@@ -208,6 +223,7 @@ func (r *run) begin() error {
 	}
 	p := &r.state.Progress
 	p.Seed, p.Size, p.Examples = r.Seed, r.Batch, r.Train.Len()
+	p.Freeze, p.UnfreezeAt = r.Freeze, r.UnfreezeAt
 	return r.settings()
 }
 
@@ -225,6 +241,8 @@ func (r *run) resumable() error {
 		return fmt.Errorf("the run began with batches of %d, these are of %d", p.Size, r.Batch)
 	case p.Examples != r.Train.Len():
 		return fmt.Errorf("the run began with %d examples, these are %d", p.Examples, r.Train.Len())
+	case !slices.Equal(p.Freeze, r.Freeze) || p.UnfreezeAt != r.UnfreezeAt:
+		return fmt.Errorf("the run began with Freeze %q and UnfreezeAt %d, this has %q and %d", p.Freeze, p.UnfreezeAt, r.Freeze, r.UnfreezeAt)
 	case p.Batch < 0 || p.Batch > r.batches.Len():
 		return fmt.Errorf("the checkpoint is at batch %d of %d", p.Batch, r.batches.Len())
 	}
@@ -276,8 +294,7 @@ type programs struct {
 	anew                 []string
 }
 
-// compile compiles the programs, and checks that the initial values fit them. It changes nothing
-// yet.
+// compile compiles the programs.
 func (r *run) compile(net *Network) (p programs, err error) {
 	p.Network = net
 	training := net.Training.Nodes()
@@ -299,10 +316,7 @@ func (r *run) compile(net *Network) (p programs, err error) {
 	if _, err := net.feedsOf(append(p.evaluation.Inputs(), p.gradient.Inputs()...)); err != nil {
 		return p, err
 	}
-	if p.anew, err = r.match(p); err != nil {
-		return p, err
-	}
-	return p, r.describe(p)
+	return p, nil
 }
 
 // leaves returns the leaves of both programs.
@@ -314,6 +328,11 @@ func (p programs) leaves() []*graph.Node {
 func (r *run) attach(p programs) (err error) {
 	for _, name := range p.anew {
 		if err := r.state.Store.Delete(name); err != nil {
+			return err
+		}
+	}
+	if r.thawed() {
+		if err := r.state.Store.Extend(p.training); err != nil {
 			return err
 		}
 	}
@@ -349,7 +368,7 @@ func (r *run) attach(p programs) (err error) {
 func (r *run) describe(p programs) (err error) {
 	r.start = Start{Checkpoint: r.state, Params: numbers(p.Leaves), Batches: r.batches.Len(), Epochs: r.Epochs, Network: p.Network}
 	size := min(r.Batch, r.Train.Len())
-	if r.start.Train, err = r.trainingMemory(p, size); err != nil {
+	if r.start.Train, err = r.trainingMemory(p, r.team, size); err != nil {
 		return err
 	}
 	r.start.Evaluation, err = p.evaluation.Memory(size)
@@ -357,18 +376,18 @@ func (r *run) describe(p programs) (err error) {
 }
 
 // trainingMemory returns the memory for training with batches of the given size.
-func (r *run) trainingMemory(p programs, size int) (vm.Memory, error) {
+func (r *run) trainingMemory(p programs, team *shards.Team, size int) (vm.Memory, error) {
 	m, err := p.training.Memory(size)
-	if err != nil || r.team == nil {
+	if err != nil || team == nil {
 		return m, err
 	}
-	k, lo, hi := r.team.Shards()
+	k, lo, hi := team.Shards()
 	shard, err := p.gradient.Memory((size + k - 1) / k)
 	if err != nil {
 		return m, err
 	}
-	m.Arena += (hi-lo)*shard.Arena + r.team.Bytes()
-	m.Unshared += (hi-lo)*shard.Unshared + r.team.Bytes()
+	m.Arena += (hi-lo)*shard.Arena + team.Bytes()
+	m.Unshared += (hi-lo)*shard.Unshared + team.Bytes()
 	m.Packed, m.Once, m.Consts = m.Packed+shard.Packed, m.Once+shard.Once, m.Consts+shard.Consts
 	return m, nil
 }
@@ -407,14 +426,20 @@ func (r *run) startGradients(net *Network) (err error) {
 
 // close unlocks the folder and frees the Gradients.
 func (r *run) close() error {
-	err := r.folder.close()
+	err := errors.Join(r.folder.close(), r.closeGradients())
+	for _, team := range []*shards.Team{r.team, r.laterTeam} {
+		if team != nil && !r.told {
+			err = errors.Join(err, team.Close())
+		}
+	}
+	return err
+}
+
+func (r *run) closeGradients() (err error) {
 	for _, runner := range []*runner{r.step, r.eval} {
 		if runner != nil && runner.gradients != nil {
 			err = errors.Join(err, runner.gradients.Close())
 		}
-	}
-	if r.team != nil && !r.told {
-		err = errors.Join(err, r.team.Close())
 	}
 	return err
 }
@@ -426,7 +451,7 @@ func (r *run) match(p programs) (anew []string, err error) {
 	}
 	switch {
 	case r.Resume != nil:
-		return nil, match(r.state.Store, p.leaves(), nil)
+		return nil, r.matchResumed(p)
 	case r.Store != nil:
 		return fresh(r.Store, p.Network, p.leaves(), r.Partial)
 	}
@@ -492,6 +517,9 @@ func (r *run) epochs(ctx context.Context) error {
 		}
 	}
 	for len(r.state.Progress.Epochs) < r.Epochs {
+		if err := r.unfreeze(ctx); err != nil {
+			return err
+		}
 		if err := r.epoch(ctx); err != nil {
 			return err
 		}

@@ -1,9 +1,7 @@
 package train
 
 import (
-	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -11,6 +9,7 @@ import (
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/patterns"
 	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/shape"
@@ -153,13 +152,8 @@ func without(names []string, leaves []*graph.Node) []string {
 
 // allow removes from e the values that match patterns. It returns those of them that the weights
 // have.
-func (e *MismatchError) allow(patterns []string) (had []string) {
-	allowed := func(name string) bool {
-		return slices.ContainsFunc(patterns, func(pattern string) bool {
-			ok, _ := path.Match(pattern, name)
-			return ok
-		})
-	}
+func (e *MismatchError) allow(partial []string) (had []string) {
+	allowed := func(name string) bool { return patterns.Any(partial, name) }
 	take := func(name string) bool {
 		if allowed(name) {
 			had = append(had, name)
@@ -170,14 +164,4 @@ func (e *MismatchError) allow(patterns []string) (had []string) {
 	e.Unused = slices.DeleteFunc(e.Unused, take)
 	e.Mismatched = slices.DeleteFunc(e.Mismatched, func(d Difference) bool { return take(d.Name) })
 	return had
-}
-
-// checkPatterns returns an error that lists the malformed patterns.
-func checkPatterns(patterns []string) (err error) {
-	for _, pattern := range patterns {
-		if _, e := path.Match(pattern, ""); e != nil {
-			err = errors.Join(err, fmt.Errorf("Partial: invalid pattern %q: %w", pattern, e))
-		}
-	}
-	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/isnil"
+	"github.com/plexaura/plexaura/internal/patterns"
 	"github.com/plexaura/plexaura/internal/shards"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
@@ -86,16 +87,22 @@ type how struct {
 	// team is not nil if the graph is that of a shard.
 	team  *shards.Team
 	local bool // batch normalisation takes the moments of a shard
+	// freeze lists patterns of parameters that are frozen, late those of parameters that were frozen before.
+	freeze, late []string
 }
 
 // apply applies the model.
 func (h how) apply(g *graph.Graph, model nn.Layer, x *graph.Node) (output *graph.Node) {
-	f := func() { output = applied(g, "Model", model.Apply(nn.Root(g), x)) }
+	scope := nn.Root(g)
+	if len(h.freeze) > 0 {
+		scope = scope.FreezeWhere(func(name string) bool { return patterns.Any(h.freeze, name) })
+	}
+	f := func() { output = applied(g, "Model", model.Apply(scope, x)) }
 	if h.team == nil || h.local {
 		f()
 		return output
 	}
-	ops.JoinMoments(g, h.team.Build(g).Moments, f)
+	ops.JoinMoments(g, h.team.Build(g).Joiner(), f)
 	return output
 }
 
@@ -119,6 +126,9 @@ func build(model nn.Layer, info data.Info, loss Loss, opt optim.Optimizer, h how
 	}
 	output := h.apply(g, model, x)
 	n.Leaves = g.Leaves()
+	if err := h.frozen(g); err != nil {
+		return nil, err
+	}
 	checkClasses(output, info)
 	value := applied(g, "Loss", loss.or(info.Target.DType)(output, target))
 	n.Evaluation = evaluationOf(graph.Inference(value, output))
@@ -183,6 +193,15 @@ func wantedOf(g *graph.Graph, evaluation []*graph.Node) []*graph.Node {
 		read[n.Name()] = true
 	}
 	return slices.DeleteFunc(g.Leaves(), func(n *graph.Node) bool { return n.Kind() == graph.State && !read[n.Name()] })
+}
+
+// Wanted returns the leaves that weights must have a value of: the parameters of the model and the loss, and the
+// states that evaluation reads.
+func (n *Network) Wanted() []*graph.Node {
+	if n == nil {
+		return nil
+	}
+	return slices.Clone(n.wanted)
 }
 
 // batched returns the type of a batch of values of type t.

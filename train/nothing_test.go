@@ -17,13 +17,14 @@ import (
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
-			"Build":          train.Build,
-			"BuildShards":    train.BuildShards,
-			"FindRate":       train.FindRate,
-			"Fit":            train.Fit,
-			"LoadCheckpoint": train.LoadCheckpoint,
-			"LockFolder":     train.LockFolder,
-			"NewPredictor":   train.NewPredictor,
+			"Build":           train.Build,
+			"BuildShards":     train.BuildShards,
+			"FindRate":        train.FindRate,
+			"ForTrainingOnly": train.ForTrainingOnly,
+			"Fit":             train.Fit,
+			"LoadCheckpoint":  train.LoadCheckpoint,
+			"LockFolder":      train.LockFolder,
+			"NewPredictor":    train.NewPredictor,
 		},
 		Types: []any{
 			new(train.Checkpoint),
@@ -31,6 +32,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(train.Epoch),
 			new(train.FolderLock),
 			new(train.Metrics),
+			new(train.Network),
 			new(train.MismatchError),
 			new(train.NotFiniteError),
 			new(train.NoCallback),

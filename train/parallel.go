@@ -589,11 +589,7 @@ func (r *run) agree(ctx context.Context) error {
 // facts are what the ranks must agree on.
 func (r *run) facts() ([]dist.Fact, error) {
 	p := r.state.Progress
-	gradient, err := digestProgram(r.programs.gradient)
-	if err != nil {
-		return nil, err
-	}
-	update, err := digestProgram(r.programs.training)
+	gradient, update, err := r.programs.digests()
 	if err != nil {
 		return nil, err
 	}
@@ -607,6 +603,13 @@ func (r *run) facts() ([]dist.Fact, error) {
 		{Name: "the program of a shard", Value: gradient},
 		{Name: "the program of updates", Value: update},
 	}
+	if r.later != nil {
+		gradient, update, err := r.later.programs.digests()
+		if err != nil {
+			return nil, err
+		}
+		facts = append(facts, dist.Fact{Name: "what is trained later", Value: fmt.Sprint(r.UnfreezeAt, gradient, update)})
+	}
 	for _, of := range []struct {
 		name string
 		ds   data.Dataset
@@ -619,6 +622,15 @@ func (r *run) facts() ([]dist.Fact, error) {
 	}
 	values, err := digestOf(r.state.Store)
 	return append(facts, dist.Fact{Name: "initial values", Value: values}, dist.Fact{Name: "settings", Value: string(r.state.Settings)}), err
+}
+
+// digests returns digests of the programs of a shard and of updates.
+func (p programs) digests() (gradient, update string, err error) {
+	if gradient, err = digestProgram(p.gradient); err != nil {
+		return "", "", err
+	}
+	update, err = digestProgram(p.training)
+	return gradient, update, err
 }
 
 // digestProgram returns a digest of the instructions of p, with their kernels: other kernels compute

@@ -13,6 +13,9 @@ import (
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/dist"
 	"github.com/plexaura/plexaura/dist/local"
+	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/engine/cpu"
+	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/optim"
@@ -72,22 +75,26 @@ func TestShardsGiveTheSameBitsOnAnyNumberOfRanks(t *testing.T) {
 
 // Shards change the order of additions, and no more, where nothing is drawn at random.
 func TestShardsComputeTheWholeBatch(t *testing.T) {
-	c := config(t)
-	c.Model = nn.Sequential{
-		nn.Conv2D{Name: "conv", Out: 3, Kernel: 3, Pad: 1}, nn.BatchNorm{Name: "norm"}, nn.ReLU{},
-		nn.Flatten{}, nn.Linear{Name: "hidden", Out: 5}, nn.BatchNorm{Name: "norm2"}, nn.Linear{Name: "out", Out: 2},
-	}
-	c.Optimizer, c.Batch = optim.SGD{LR: .05, Momentum: .9}, 5
-	whole := fit(t, c)
-	c.Shards = 4
-	parts := fit(t, c)
-	want, have := values(t, whole.Checkpoint.Store), values(t, parts.Checkpoint.Store)
-	for name := range want {
-		require.InDeltaSlice(t, want[name], have[name], 2e-5, name)
-	}
-	for i := range whole.Epochs {
-		require.InDelta(t, whole.Epochs[i].Train.Loss(), parts.Epochs[i].Train.Loss(), 1e-5)
-		require.InDelta(t, whole.Epochs[i].Validation.Loss(), parts.Epochs[i].Validation.Loss(), 1e-5)
+	for _, e := range []engine.Engine{ref.Engine{}, cpu.New()} {
+		c := config(t)
+		c.Engine = e
+		c.Model = nn.Sequential{
+			nn.Conv2D{Name: "conv", Out: 16, Kernel: 3, Pad: 1, NoBias: true}, nn.BatchNorm{Name: "norm"}, nn.ReLU{},
+			nn.Conv2D{Name: "conv2", Out: 32, Kernel: 3, Pad: 1, NoBias: true}, nn.BatchNorm{Name: "norm2"}, nn.ReLU{}, nn.MaxPool2D{Kernel: 2},
+			nn.Flatten{}, nn.Linear{Name: "hidden", Out: 5}, nn.BatchNorm{Name: "norm3"}, nn.Linear{Name: "out", Out: 2},
+		}
+		c.Optimizer, c.Batch = optim.SGD{LR: .01, Momentum: .9}, 5
+		whole := fit(t, c)
+		c.Shards = 4
+		parts := fit(t, c)
+		want, have := values(t, whole.Checkpoint.Store), values(t, parts.Checkpoint.Store)
+		for name := range want {
+			require.InDeltaSlice(t, want[name], have[name], 5e-4, "%s of %s", name, e.Name())
+		}
+		for i := range whole.Epochs {
+			require.InDelta(t, whole.Epochs[i].Train.Loss(), parts.Epochs[i].Train.Loss(), 1e-4)
+			require.InDelta(t, whole.Epochs[i].Validation.Loss(), parts.Epochs[i].Validation.Loss(), 1e-4)
+		}
 	}
 }
 

@@ -203,6 +203,48 @@ func (s *Store) adopt(p *Program) error {
 	return nil
 }
 
+// Extend prepares s for a training program whose optimisers go on where those of another program of s stopped, and
+// train more parameters. It initialises what they keep of these. It is an error if p lacks something that they
+// keep already.
+func (s *Store) Extend(p *Program) error {
+	switch {
+	case s == nil:
+		return errNoStore
+	case p == nil || p.unit == nil:
+		return errors.New("vm: extending a store: there is no program")
+	}
+	if err := s.acquire(true); err != nil {
+		return fmt.Errorf("vm: extending a store: %w", err)
+	}
+	defer s.release(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range p.claims {
+		for _, old := range s.claims {
+			if lost := c.lacks(old); c.Name == old.Name && len(lost) > 0 {
+				return fmt.Errorf("vm: extending a store: the %v has updated %s, which the program leaves as they are", old, plain.Names(lost, few))
+			}
+		}
+	}
+	if err := s.initAll(p.leaves); err != nil {
+		return err
+	}
+	s.claims = slices.DeleteFunc(s.claims, func(old *claim) bool {
+		return slices.ContainsFunc(p.claims, func(c *claim) bool { return c.Name == old.Name })
+	})
+	return nil
+}
+
+// lacks lists the leaves that d updates and c does not.
+func (c *claim) lacks(d *claim) (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(d.leaves)) {
+		if _, both := c.leaves[name]; !both {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // settle moves s to the memory of p and creates missing leaves of p there.
 func (s *Store) settle(p *Program) error {
 	before := s.memory

@@ -76,3 +76,46 @@ func TestAMachineWhoseOwnerWasReplacedIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1.0, first(t, s, "n"))
 }
+
+// An optimiser goes on with more parameters where that is said; what it keeps of the others stays.
+func TestAnOptimiserGoesOnWithMoreParameters(t *testing.T) {
+	build := func(params ...string) []*graph.Node {
+		g := graph.New()
+		g.Owned(graph.Owner{}, func() {
+			n := g.State("n", shape.F32(), nil)
+			g.Update(n, ops.AddScalar(n, 1))
+			for _, name := range params {
+				w, m := g.Param(name, shape.F32(), nil), g.State(name+".m", shape.F32(), nil)
+				g.Update(m, ops.AddScalar(m, 1))
+				g.Update(w, ops.Add(w, m))
+			}
+		})
+		return []*graph.Node{g.Const(shape.F32(), []float64{1})}
+	}
+	program := func(params ...string) *vm.Program {
+		p, err := vm.Compile(ref.Engine{}, build(params...), vm.Train)
+		require.NoError(t, err)
+		return p
+	}
+	s := vm.NewStore(1)
+	run := func(p *vm.Program) error {
+		m, err := p.NewMachine(s)
+		if err == nil {
+			_, err = m.Run(ctx)
+		}
+		return err
+	}
+	require.NoError(t, run(program("a")))
+	require.NoError(t, run(program("a")))
+	more := program("a", "b")
+	require.ErrorContains(t, run(more), "give each a name of its own")
+	require.NoError(t, s.Extend(more))
+	require.NoError(t, run(more))
+	for name, want := range map[string]float32{"n": 3, "a.m": 3, "a": 0 + 1 + 2, "b.m": 1, "b": 0} {
+		v, err := s.Value(name)
+		require.NoError(t, err)
+		require.Equal(t, []float32{want}, floats(v), name)
+	}
+	require.EqualError(t, s.Extend(program("b")), "vm: extending a store: the optimiser without a name of a and 1 more has updated a, a.m, which the program leaves as they are")
+	require.Error(t, s.Extend(nil))
+}

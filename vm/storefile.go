@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/interop/safetensors"
 	"github.com/plexaura/plexaura/shape"
@@ -68,6 +70,9 @@ type LoadOptions struct {
 	// Partial loads the values that fit and leaves the rest of the store unchanged; the report
 	// lists the differences. It is still an error if no value fits.
 	Partial bool
+	// Allow, if not nil, says of which names differences are no error, as all are if Partial is set. It is
+	// called for values that are missing, that are not requested, or that have another type.
+	Allow func(name string) bool
 	// Rename, if not nil, returns the name in the store for a name in the file, or "" to leave the
 	// value out.
 	Rename func(name string) string
@@ -145,6 +150,17 @@ func counted(name string) bool {
 	return name == "num_batches_tracked" || strings.HasSuffix(name, ".num_batches_tracked")
 }
 
+// A Source has named values in a file: a *[safetensors.Reader], or one for another format.
+type Source interface {
+	Name() string                // the path of the file, empty if there is none
+	Metadata() map[string]string // may be nil
+	// Tensors yields what there is, without Data, in the order of names.
+	Tensors() iter.Seq[safetensors.Tensor]
+	// ValuesAs puts the elements of a tensor into dst, row-major in the byte order of this machine, as
+	// type d, which the tensor reads as.
+	ValuesAs(name string, d shape.DType, dst []byte) error
+}
+
 // Load loads values from the safetensors file at path into s. [Store.Save] writes such files, and
 // so does safetensors.torch.save_file in Python for a state_dict. Load either loads all requested
 // values or leaves the store unchanged. If the values in the file are not those requested, the
@@ -161,9 +177,9 @@ func (s *Store) Load(path string, o LoadOptions) (LoadReport, error) {
 	return s.LoadFrom(r, o)
 }
 
-// LoadFrom is [Store.Load] for an open file.
-func (s *Store) LoadFrom(r *safetensors.Reader, o LoadOptions) (LoadReport, error) {
-	if r == nil || r.Name() == "" {
+// LoadFrom is [Store.Load] for an open file of any format.
+func (s *Store) LoadFrom(r Source, o LoadOptions) (LoadReport, error) {
+	if isnil.Of(r) || r.Name() == "" {
 		return LoadReport{}, errors.New("vm: loading: no reader; make one by safetensors.Open")
 	}
 	if err := s.acquire(true); err != nil {
@@ -176,7 +192,7 @@ func (s *Store) LoadFrom(r *safetensors.Reader, o LoadOptions) (LoadReport, erro
 		return LoadReport{}, fmt.Errorf("vm: loading %s: %w", r.Name(), err)
 	}
 	if !l.loadable() {
-		return LoadReport{}, &LoadError{r.Name(), l.report, l.unexpected}
+		return LoadReport{}, l.refused(r.Name())
 	}
 	values, err := l.read(r)
 	if err != nil {
@@ -205,7 +221,7 @@ type fileValue struct {
 	as     shape.Type
 }
 
-func (l *loading) compare(r *safetensors.Reader) error {
+func (l *loading) compare(r Source) error {
 	if err := l.want(); err != nil {
 		return err
 	}
@@ -296,11 +312,28 @@ func (l *loading) loadable() bool {
 	if l.Partial {
 		return len(l.report.Loaded) > 0
 	}
-	return len(l.report.Missing)+len(l.report.Mismatched)+len(l.unexpected) == 0
+	e := l.refused("")
+	if l.Allow != nil && len(l.report.Loaded) == 0 && len(l.report.Missing)+len(l.report.Unused)+len(l.report.Mismatched) > 0 {
+		return false
+	}
+	return len(e.Missing)+len(e.Mismatched)+len(e.unexpected) == 0
+}
+
+// refused returns the error about the differences that are not allowed or, if nothing fits, all of them.
+func (l *loading) refused(path string) *LoadError {
+	e := &LoadError{path, l.report, l.unexpected}
+	if l.Allow == nil || len(l.report.Loaded) == 0 {
+		return e
+	}
+	e.Missing = slices.DeleteFunc(slices.Clone(e.Missing), l.Allow)
+	e.unexpected = slices.DeleteFunc(slices.Clone(e.unexpected), l.Allow)
+	e.Unused = slices.DeleteFunc(slices.Clone(e.Unused), l.Allow)
+	e.Mismatched = slices.DeleteFunc(slices.Clone(e.Mismatched), func(m Mismatch) bool { return l.Allow(m.Name) })
+	return e
 }
 
 // read reads the values without changing the store, since the file may be truncated.
-func (l *loading) read(r *safetensors.Reader) (map[string]*leaf, error) {
+func (l *loading) read(r Source) (map[string]*leaf, error) {
 	values, sum := map[string]*leaf{}, 0
 	for _, t := range l.from {
 		sum += t.as.Bytes()

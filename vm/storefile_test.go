@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -237,6 +238,27 @@ func TestPartOfAFileIsLoadedWhereThatIsAskedFor(t *testing.T) {
 	require.ErrorContains(t, err, "missing other; unexpected bn.running_mean", "that nothing fits is an error")
 	_, err = s.Load(save(t, safetensors.File{}), vm.LoadOptions{Partial: true})
 	require.ErrorContains(t, err, "there is no value")
+}
+
+// Differences are allowed by name; the error has the others.
+func TestDifferencesAreAllowedByName(t *testing.T) {
+	leaves, path := foreign(t)
+	s := vm.NewStore(1)
+	allow := func(names ...string) func(string) bool {
+		return func(name string) bool { return slices.Contains(names, name) }
+	}
+	_, err := s.Load(path, vm.LoadOptions{For: leaves, Allow: allow("fc.bias", "head.weight")})
+	require.EqualError(t, err, "vm: loading "+path+": the weights are those of another model: unexpected bn.scale; fc.weight is float32(10,3), the model needs float32(2,3)")
+	require.Empty(t, s.Names())
+	report, err := s.Load(path, vm.LoadOptions{For: leaves, Allow: allow("fc.bias", "head.weight", "bn.scale", "fc.weight")})
+	require.NoError(t, err)
+	require.Equal(t, []string{"fc.bias"}, report.Missing)
+	require.Equal(t, []string{"bn.running_mean", "bn.weight"}, s.Names())
+
+	g := graph.New()
+	other := g.Param("other", shape.F32(1), nil)
+	_, err = s.Load(path, vm.LoadOptions{For: []*graph.Node{other}, Allow: func(string) bool { return true }})
+	require.ErrorContains(t, err, "missing other; unexpected bn.running_mean", "that nothing fits is an error")
 }
 
 // A file's names may be anything; the message stays one line.

@@ -192,8 +192,8 @@ func classOf(s string, classes []string) (int, error) {
 }
 
 // attach sets what the settings say about the examples and the rule.
-func (l learning) attach(c *train.Config, lr, decay float64, schedule optim.Schedule, scaled bool, draw []float64) {
-	c.Optimizer = optim.Recipe{Rule: l.rule().make(lr, decay), Schedule: schedule, Scaled: scaled}
+func (l learning) attach(c *train.Config, lr, decay float64, schedule optim.Schedule, scaled bool, draw []float64, groups []optim.Group) {
+	c.Optimizer = optim.Recipe{Rule: l.rule().make(lr, decay), Schedule: schedule, Scaled: scaled, Groups: groups}
 	c.DropLast, c.Mix, c.Weights = l.DropLast, l.mixer(), draw
 }
 

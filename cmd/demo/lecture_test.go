@@ -113,7 +113,7 @@ func TestMistakesInTheLectureAreOneLine(t *testing.T) {
 		{"edges -seed many", 2, "invalid value"},
 		{"edges -nonsense", 2, "not defined: -nonsense"},
 		{"sobel -image " + at("none.png"), 1, "none.png"},
-		{"sobel -image " + at("text.png"), 1, "text.png: no picture that can be read, PNG or JPEG"},
+		{"sobel -image " + at("text.png"), 1, "text.png: no picture that can be read, PNG, JPEG, WebP, GIF, BMP or TIFF"},
 		{"sobel -image " + at("huge.png"), 1, "huge.png: a picture of 60000 by 60000 pixels is too large; at most 67108864 pixels"},
 		{"sobel -image " + dir, 1, "a folder, not a regular file"},
 		{"layers -image " + at("tiny.png") + " -out " + at("new"), 1, "layers: your picture in grey, 2 by 2 pixels: at least 3 by 3 are needed"},

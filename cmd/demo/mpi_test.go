@@ -149,3 +149,10 @@ func TestALauncherOfAProgramWithoutMPI(t *testing.T) {
 	require.Equal(t, statusFailed, status)
 	require.Contains(t, stderr, "a launcher has started 4 ranks of this program, which was built without -tags mpi")
 }
+
+// A network whose tensors have layouts other than rows is trained in shards as well.
+func TestShardsOfANetworkWithOtherLayouts(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	status, _, stderr := demo(t.Context(), "train", "-model", "mnistnet", "-limit", "64", "-test-limit", "32", "-batch", "32", "-epochs", "1", "-shards", "2", "-out", out)
+	require.Zero(t, status, stderr)
+}

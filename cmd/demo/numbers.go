@@ -45,6 +45,7 @@ func spans() map[string]span {
 		"tolerance":   {1e-12, 1, "the same numbers"},
 		"top":         {least: 1, most: 1e6},
 		"trace-steps": {least: 1, most: 1e6},
+		"unfreeze-at": {2, 1e6, "never"},
 		"workers":     {1, 256, "none"},
 	}
 }

@@ -24,7 +24,7 @@ func predict(ctx context.Context, c *call) error {
 		return err
 	}
 	if c.NArg() == 0 {
-		return usagef("no picture; give the path of a PNG or JPEG file")
+		return usagef("no picture; give the path of a PNG, JPEG, WebP, GIF, BMP or TIFF file")
 	}
 	w, err := pick.load()
 	if err != nil {

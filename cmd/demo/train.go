@@ -49,6 +49,8 @@ type settings struct {
 	// Shards is the number of parts of a batch; 0 in runs that compute it whole.
 	Shards int  `json:"shards,omitempty"`
 	Local  bool `json:"local_batchnorm,omitempty"`
+
+	transferring
 	learning
 }
 
@@ -109,6 +111,9 @@ func (r *trainRun) run(ctx context.Context, resume bool) (err error) {
 	if err := r.learn(ctx); err != nil {
 		return err
 	}
+	if err := r.begin(); err != nil {
+		return err
+	}
 	if r.search {
 		return r.findRate(ctx)
 	}
@@ -140,6 +145,7 @@ func (r *trainRun) declare() (resume *bool) {
 	c.BoolVar(&r.search, "find-lr", false, findUsage)
 	r.recording.declare(c)
 	r.sharding.declare(c, &s.Shards, &s.Local)
+	s.transferring.declare(c)
 	c.StringVar(&r.folder, "out", "", "run `folder` (default runs/MODEL)")
 	c.StringVar(&r.ui, "ui", "", uiUsage+", on which the run can be watched and stopped; empty means no page")
 	c.BoolVar(&r.stay, "stay", true, "with -ui, keep serving the page after training, until Ctrl-C, to draw digits")
@@ -233,7 +239,7 @@ func (s settings) check() error {
 	if s.Schedule != "" && schedules()[s.Schedule] == nil {
 		return usagef("no schedule %q; there are %s", s.Schedule, list(schedules()))
 	}
-	return s.learning.check()
+	return cmp.Or(s.transferring.check(), s.learning.check())
 }
 
 // shareAmong sets the number of shards where it is not given.
@@ -272,7 +278,8 @@ func (r *trainRun) takeUp() error {
 			r.settings.VM = given.VM
 		case "patience":
 			r.settings.Patience = given.Patience
-		case "metrics", "best", "model", "data", "batch", "lr", "schedule", "step", "gamma", "decay", "seed", "limit", "test-limit", "augment", "shards", "local-batchnorm":
+		case "metrics", "best", "model", "data", "batch", "lr", "schedule", "step", "gamma", "decay", "seed", "limit", "test-limit", "augment", "shards", "local-batchnorm",
+			"from", "partial", "replace", "head", "freeze", "unfreeze-at", "lr-scale":
 			if given.value(f.Name) != old.value(f.Name) && conflict == nil {
 				conflict = usagef("-resume: the run in %s has -%s %v, not %v; leave the flag out, or begin a new run", r.folder, f.Name, old.value(f.Name), given.value(f.Name))
 			}
@@ -297,6 +304,9 @@ func (r *trainRun) epochsOf(old settings, epochs int) error {
 
 // value is the setting that a flag sets; nil for a flag that sets none.
 func (s settings) value(flag string) any {
+	if v, ok := s.transferring.values()[flag]; ok {
+		return v
+	}
 	if v, ok := s.learning.value(flag); ok {
 		return v
 	}
@@ -320,6 +330,7 @@ type trainRun struct {
 	folder    string
 	lock      *train.FolderLock // of the folder, until the command ends
 	from      *train.Checkpoint // to be resumed
+	initial   *vm.Store         // the weights of -from; nil if there are none
 	ui        string            // where the page is to be; empty is nowhere
 	stay      bool              // the page stays after training
 	window    *window           // the page; nil where there is none
@@ -404,10 +415,11 @@ func (r *trainRun) config(show *progress) train.Config {
 		Epochs: s.Epochs, Batch: s.Batch, Seed: s.Seed,
 		Augment: r.recipe.augment(side), Workers: workers,
 		Resume: r.from, Lock: r.lock, Settings: s,
+		Store: r.initial, Freeze: parts(s.Freeze), UnfreezeAt: s.UnfreezeAt,
 		OnStep: show.step, OnEpoch: show.epoch,
 		Parallel: r.sharding.config(s.Shards, s.Local),
 	}
-	s.learning.attach(&c, s.LR, s.Decay, r.schedule(), s.Schedule == onPlateau, r.draw)
+	s.learning.attach(&c, s.LR, s.Decay, r.schedule(), s.Schedule == onPlateau, r.draw, s.groups(s.LR))
 	r.measuring.attach(&c, s)
 	return c
 }

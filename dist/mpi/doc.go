@@ -14,5 +14,8 @@
 // Operations are non-blocking ones of MPI, begun and polled by the caller's goroutine, so that no
 // thread is stuck in C and contexts end the wait.
 //
+// Ranks that disagree about an operation, its root or lengths get an error: neighbours compare what they
+// call, since MPI itself takes the messages of one operation for those of another.
+//
 // Knows dist. Never imports anything else of ours, and nothing but commands imports it.
 package mpi

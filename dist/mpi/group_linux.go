@@ -101,7 +101,12 @@ type group struct {
 	newest uint64 // the handle that MPI_Comm_idup fills in
 	handle uint64 // of a duplicate: comm as C lays it out
 	out    [2]int32
+
+	mine, theirs header // of a collective operation, and what the rank before this one has sent
 }
+
+// header is what ranks must agree on in a collective operation.
+type header struct{ count, op, length, root uint64 }
 
 // identify asks for this rank's number, and makes errors codes instead of the end of the process.
 func (g *group) identify() (err error) {
@@ -147,6 +152,7 @@ func (g *group) begin(ctx context.Context, op string, wrong error) error {
 	}
 	g.op = op
 	g.count++
+	g.mine, g.theirs = header{}, header{}
 	g.reqs.reset()
 	return nil
 }
@@ -235,6 +241,7 @@ const (
 	tagExchange = 1 + iota
 	tagGather
 	tagNote
+	tagHeader
 )
 
 // post begins to send or receive buf, in as many messages as it takes: one if it is empty, so that the
@@ -257,6 +264,7 @@ func (g *group) Broadcast(ctx context.Context, buf []byte, root int) error {
 		return err
 	}
 	defer g.busy.Store(false)
+	length := len(buf)
 	for len(buf) > 0 {
 		part := buf[:min(len(buf), g.chunk)]
 		buf = buf[len(part):]
@@ -265,7 +273,39 @@ func (g *group) Broadcast(ctx context.Context, buf []byte, root int) error {
 			return err
 		}
 	}
+	if err := g.compare(length, root); err != nil {
+		return err
+	}
 	return g.wait(ctx)
+}
+
+// compare sends this rank's header to the next rank, and receives that of the one before: MPI itself
+// takes the messages of one operation for those of another. If any two ranks differ, two neighbours do.
+func (g *group) compare(length, root int) error {
+	if g.size == 1 {
+		return nil
+	}
+	g.mine = header{g.count, kind(g.op), uint64(length), uint64(root)}
+	if err := g.post(mpiIrecv, g.theirs.bytes(), (g.rank+g.size-1)%g.size, tagHeader); err != nil {
+		return err
+	}
+	return g.post(mpiIsend, g.mine.bytes(), (g.rank+1)%g.size, tagHeader)
+}
+
+func (h *header) bytes() []byte { return unsafe.Slice((*byte)(unsafe.Pointer(h)), unsafe.Sizeof(*h)) }
+
+// disagreement returns what the rank before this one does otherwise.
+func (g *group) disagreement() error {
+	other, a, b := (g.rank+g.size-1)%g.size, &g.mine, &g.theirs
+	switch {
+	case a.op != b.op || a.count != b.count:
+		return fmt.Errorf("rank %d calls %s, and rank %d %s", g.rank, g.op, other, opName(b.op))
+	case a.length != b.length:
+		return fmt.Errorf("rank %d passes %d bytes, and rank %d %d", g.rank, a.length, other, b.length)
+	case a.root != b.root:
+		return fmt.Errorf("rank %d names rank %d as the root, and rank %d rank %d", g.rank, a.root, other, b.root)
+	}
+	return nil
 }
 
 // collective begins an operation of all ranks.
@@ -282,7 +322,7 @@ func (g *group) Barrier(ctx context.Context) error {
 	}
 	defer g.busy.Store(false)
 	at := g.reqs.add(g.lib, nil, everyone, false)
-	if err := g.collective(mpiIbarrier, g.comm, at); err != nil {
+	if err := cmp.Or(g.collective(mpiIbarrier, g.comm, at), g.compare(0, 0)); err != nil {
 		return err
 	}
 	return g.wait(ctx)
@@ -301,6 +341,7 @@ func sum[T dist.Float](ctx context.Context, g *group, op string, v []T, dtype ui
 		return err
 	}
 	defer g.busy.Store(false)
+	length := len(dist.Bytes(v))
 	most := max(g.chunk/int(unsafe.Sizeof(T(0))), 1)
 	for len(v) > 0 {
 		part := v[:min(len(v), most)]
@@ -309,6 +350,9 @@ func sum[T dist.Float](ctx context.Context, g *group, op string, v []T, dtype ui
 		if err := g.collective(mpiIallreduce, g.lib.inPlace, address(&part[0]), uintptr(len(part)), dtype, g.lib.handles.sum, g.comm, at); err != nil {
 			return err
 		}
+	}
+	if err := g.compare(length, 0); err != nil {
+		return err
 	}
 	return g.wait(ctx)
 }
@@ -320,7 +364,7 @@ func (g *group) Dup(ctx context.Context) (dist.Group, error) {
 	defer g.busy.Store(false)
 	d := &group{lib: g.lib, rank: g.rank, size: g.size, stderr: g.stderr, timeout: g.timeout, chunk: g.chunk}
 	at := g.reqs.add(g.lib, nil, everyone, false)
-	if err := g.collective(mpiCommIdup, g.comm, address(&g.newest), at); err != nil {
+	if err := cmp.Or(g.collective(mpiCommIdup, g.comm, address(&g.newest), at), g.compare(0, 0)); err != nil {
 		return nil, err
 	}
 	if err := g.wait(ctx); err != nil {
@@ -443,7 +487,7 @@ func (g *group) checkLengths() error {
 			return fmt.Errorf("rank %d sends %d bytes to rank %d, which expects %d", r.peer, n, g.rank, len(r.buf))
 		}
 	}
-	return nil
+	return g.disagreement()
 }
 
 // giveUp says who is missing, as far as this is known: those whose messages have not come, or that have not

@@ -234,6 +234,16 @@ func TestLengthsThatDifferAreTold(t *testing.T) {
 	})
 }
 
+func TestMPIRanksThatDisagreeAreTold(t *testing.T) {
+	each(t, func(t *testing.T, l mpitest.Launcher) {
+		out, err := launch(t, l, 2, "differ")
+		require.Error(t, err, "a process with a failed group does not finalise MPI")
+		require.NotContains(t, out, "no error")
+		require.Contains(t, out, "Close: MPI cannot be finalised")
+		require.Regexp(t, "rank 0 calls Barrier, and rank 1 SumFloat64|rank 1 calls SumFloat64, and rank 0 Barrier", out)
+	})
+}
+
 func TestARankInAnotherOperationIsNamed(t *testing.T) {
 	each(t, func(t *testing.T, l mpitest.Launcher) {
 		out, err := launch(t, l, 3, "elsewhere")

@@ -40,6 +40,14 @@ func kind(op string) uint64 {
 	return 0
 }
 
+// opName is the operation of a kind that another rank sent.
+func opName(kind uint64) string {
+	if kind >= uint64(len(operationNames)) {
+		return "an unknown operation"
+	}
+	return operationNames[kind]
+}
+
 // tellAfter returns how long to wait before telling: a second, or half the time there is.
 func tellAfter(ctx context.Context, begun time.Time) time.Duration {
 	after := time.Second
@@ -126,10 +134,10 @@ func (g *group) elsewhere(missing []int) string {
 			break
 		}
 		at := g.notes.heard[r]
-		if at.op == 0 || at.op >= uint64(len(operationNames)) || at == (note{g.count, kind(g.op)}) || at.count < g.count {
+		if at.op == 0 || at == (note{g.count, kind(g.op)}) || at.count < g.count {
 			continue
 		}
-		all = append(all, fmt.Sprintf("%s waits in %s", dist.Ranks([]int{r}), operationNames[at.op]))
+		all = append(all, fmt.Sprintf("%s waits in %s", dist.Ranks([]int{r}), opName(at.op)))
 	}
 	return strings.Join(all, ", ")
 }

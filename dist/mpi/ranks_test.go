@@ -53,6 +53,7 @@ var roles = map[string]struct {
 	"leave":     {f: leave},
 	"nil":       {f: recoverFromNil},
 	"lengths":   {f: lengths},
+	"differ":    {f: differ},
 	early:       {options: Options{Timeout: 2 * time.Second}, f: conform},
 	"allocate":  {f: allocate},
 	"elsewhere": {f: inAnotherOperation},
@@ -116,7 +117,10 @@ func stopThen(operation func(context.Context, dist.Group) error) func(dist.Group
 			return err
 		}
 		if g.Rank() == 1 {
-			return syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+			if err := syscall.Kill(os.Getpid(), syscall.SIGSTOP); err != nil {
+				return err
+			}
+			time.Sleep(time.Hour) // another thread may take the signal, later
 		}
 		err := operation(within(2*time.Second), g)
 		if !errors.Is(err, context.DeadlineExceeded) {
@@ -185,6 +189,33 @@ func lengths(g dist.Group) error {
 		if again := d.Barrier(within(time.Second)); err != nil && !errors.Is(again, err) {
 			return fmt.Errorf("after the failure: %v", again)
 		}
+	}
+	return nil
+}
+
+// differ makes rank 1 call the operations of a list with other arguments, or another operation.
+func differ(g dist.Group) error {
+	first := g.Rank() == 0
+	for _, f := range []func(context.Context, dist.Group) error{
+		func(ctx context.Context, d dist.Group) error {
+			if first {
+				return d.Barrier(ctx)
+			}
+			return d.SumFloat64(ctx, []float64{1})
+		},
+		func(ctx context.Context, d dist.Group) error { return d.SumFloat32(ctx, make([]float32, 1+d.Rank())) },
+		func(ctx context.Context, d dist.Group) error { return d.Broadcast(ctx, make([]byte, 8), d.Rank()) },
+		func(ctx context.Context, d dist.Group) error { return d.Broadcast(ctx, make([]byte, d.Rank()), 0) },
+	} {
+		d, err := g.Dup(within(20 * time.Second))
+		if err != nil {
+			return err
+		}
+		err = f(within(3*time.Second), d)
+		if err == nil {
+			return errors.New("no error")
+		}
+		fmt.Println(err)
 	}
 	return nil
 }

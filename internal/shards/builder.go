@@ -63,16 +63,24 @@ func (b *Builder) Sum(x *graph.Node) *graph.Node {
 	return s
 }
 
-// Moments returns the moments of all shards, for [ops.JoinMoments]. With m_s, v_s and the share w_s of
+// Joiner joins the moments of all shards. There is one for a Builder.
+func (b *Builder) Joiner() *ops.Joiner {
+	return &ops.Joiner{Name: b.team.String(), Moments: b.moments, Count: b.count, Sum: b.Sum}
+}
+
+// moments returns the moments of all shards. With m_s, v_s and the share w_s of
 // shard s, the mean is that of w_s*m_s, and the variance that of w_s*(v_s + (m_s-mean)^2).
-func (b *Builder) Moments(m ops.Moments) ops.Moments {
+func (b *Builder) moments(m ops.Moments) ops.Moments {
 	w := b.Share(m.Mean)
 	mean := b.Sum(ops.Mul(m.Mean, w))
 	variance := b.Sum(ops.Mul(ops.Add(m.Variance, ops.Square(ops.Sub(m.Mean, mean))), w))
-	return ops.Moments{Mean: mean, Variance: variance, Count: b.as(m.Count, ops.Mul(ops.Div(b.wide(m.Count), b.Part), b.Whole))}
+	return ops.Moments{Mean: mean, Variance: variance, Count: b.count(m.Count)}
 }
 
-func (b *Builder) wide(n *graph.Node) *graph.Node { return b.as(b.Part, n) }
+// count returns the number of values in the whole batch, given that in the shard.
+func (b *Builder) count(n *graph.Node) *graph.Node {
+	return b.as(n, ops.Mul(ops.Div(b.as(b.Part, n), b.Part), b.Whole))
+}
 
 // rands returns the state of the random generator for a shard, given that of the batch: each shard
 // has a seed of its own.

@@ -3,6 +3,7 @@ package onnx_test
 import (
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -144,5 +145,23 @@ func TestAMistakeInALayerIsToldOnce(t *testing.T) {
 		require.ErrorAs(t, g.Err(), &list)
 		require.Len(t, list, 1, want)
 		require.ErrorContains(t, list, want)
+	}
+}
+
+// Frozen by name, normalisation of an import keeps its statistics.
+func TestNormalisationOfAnImportIsFrozenByName(t *testing.T) {
+	m, err := onnx.New(normalised(t), onnx.Options{})
+	require.NoError(t, err)
+	for _, freezes := range []bool{false, true} {
+		g := graph.New()
+		scope := nn.Root(g).FreezeWhere(func(name string) bool { return freezes && strings.HasPrefix(name, "bn.") })
+		m.Layer().Apply(scope, g.Input("image", shape.F32(shape.N, 1, 28, 28)))
+		require.NoError(t, g.Err())
+		if freezes {
+			require.Empty(t, g.Updates())
+			require.True(t, g.Leaf("bn.weight").Frozen())
+		} else {
+			require.Len(t, g.Updates(), 2)
+		}
 	}
 }

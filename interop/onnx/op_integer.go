@@ -174,7 +174,7 @@ func (c *call) largestSum(o operands, weights []float64) float64 {
 	case rank == 1:
 		depth = dims[0]
 	}
-	if weights == nil || len(weights) == 0 {
+	if len(weights) == 0 {
 		return 255 * float64(depth)
 	}
 	sums := make([]float64, len(weights)/depth)

@@ -37,7 +37,11 @@ func batchNorm(c *call) []*value {
 		refuse("%d outputs; only the first exists in inference", n)
 	}
 	if _, folding := c.b.(*fold); !folding && c.in[3].param != "" && c.in[4].param != "" && sameFloats(c, x) && momentum < 1 && momentum >= 0 && x.Type().Rank() <= 5 {
-		y := ops.BatchNorm(x, c.node(1), c.node(2), c.ev.stateOf(c.in[3]), c.ev.stateOf(c.in[4]), ops.BatchNormOptions{Eps: eps, Momentum: 1 - momentum})
+		gamma, beta, mean, variance := c.node(1), c.node(2), c.ev.stateOf(c.in[3]), c.ev.stateOf(c.in[4])
+		var y *graph.Node
+		c.ev.scope.Keeping(func() {
+			y = ops.BatchNorm(x, gamma, beta, mean, variance, ops.BatchNormOptions{Eps: eps, Momentum: 1 - momentum})
+		}, gamma, beta)
 		return result(y, c.elem(0))
 	}
 	return result(normalise(c, x, c.node(3), c.node(4), eps), c.elem(0))

@@ -110,6 +110,18 @@ func TestWhatNIsNotAllowedForRunsAtItsSizes(t *testing.T) {
 	}
 }
 
+// Of open extents without a name only the first is the batch: they need not be equal.
+func TestOpenExtentsWithoutANameNeedNotBeEqual(t *testing.T) {
+	s := session(t, model([]*ir.Node{node("Exp", in("x"), "y")}, inputs(info("x", ir.Float, "", "")), out("y")))
+	for _, dims := range [][]int{{2, 3}, {4, 3}, {2, 5}} {
+		outs, err := s.Run(t.Context(), map[string]*onnx.Tensor{"x": floats(dims, make([]float32, total(dims))...)})
+		require.NoError(t, err)
+		require.Equal(t, dims, outs["y"].Dims)
+	}
+	n, _ := onnx.Stages(s)
+	require.Equal(t, 2, n, "one for each width")
+}
+
 func BenchmarkSession(b *testing.B) {
 	s, x := lenetSession(b), digits(1)
 	b.Run("one", func(b *testing.B) {

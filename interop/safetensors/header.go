@@ -32,15 +32,19 @@ type entry struct {
 }
 
 // tensor returns e without its data.
-func (e entry) tensor() Tensor {
-	t := Tensor{Name: e.name}
-	known, _ := elementTypeOf(e.dtype)
-	t.Type = shape.Type{DType: known.dtype, Shape: shapeOf(e.extents)}
+func (e entry) tensor() Tensor { return Describe(e.name, e.dtype, e.extents) }
+
+// Describe returns a tensor without Data, given the name of its element type in a file, such as "F32", and its
+// extents. Its Type is not Valid where we have no such type.
+func Describe(name, dtype string, extents []int64) Tensor {
+	t := Tensor{Name: name}
+	known, _ := elementTypeOf(dtype)
+	t.Type = shape.Type{DType: known.dtype, Shape: shapeOf(extents)}
 	if _, err := t.Type.Size(); !t.Type.Valid() || err != nil {
-		t.Type, t.Extents = shape.Type{}, e.extents
+		t.Type, t.Extents = shape.Type{}, extents
 	}
-	if t.DType() != e.dtype {
-		t.Stored = e.dtype
+	if t.DType() != dtype {
+		t.Stored = dtype
 	}
 	return t
 }

@@ -11,6 +11,7 @@ import (
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
+			"Describe":  safetensors.Describe,
 			"Of":        safetensors.Of[float32],
 			"OfBytes":   safetensors.OfBytes,
 			"Open":      safetensors.Open,

@@ -173,7 +173,7 @@ func (r *Reader) values(e entry, as shape.DType, dst []byte) error {
 			err = truncated(err)
 			break
 		}
-		err = t.decode(as, dst[:n*as.Width()], buf[:n*width])
+		err = t.Decode(as, dst[:n*as.Width()], buf[:n*width])
 		dst = dst[n*as.Width():]
 	}
 	if err != nil {
@@ -188,10 +188,14 @@ var widenings = map[shape.DType]func(bits uint16) float32{
 	shape.Float16:  func(bits uint16) float32 { return shape.Half(bits).Float32() },
 }
 
-// decode turns elements of the file into those of a type that t reads as, in the byte order of
-// this machine.
-func (t Tensor) decode(as shape.DType, dst, src []byte) error {
-	switch own := t.Type.DType; {
+// Decode turns src, elements of t as they are in a file, little-endian, into elements of type as, which t must
+// [Tensor.ReadsAs], in the byte order of this machine.
+func (t Tensor) Decode(as shape.DType, dst, src []byte) error {
+	own := t.Type.DType
+	if !t.ReadsAs(as) || own == shape.Invalid || len(src)%own.Width() != 0 || len(dst) != len(src)/own.Width()*as.Width() {
+		return fmt.Errorf("%d bytes of %v are not %d of %v", len(src), t, len(dst), as)
+	}
+	switch {
 	case as != own:
 		widen := widenings[own]
 		for i := range len(src) / 2 {

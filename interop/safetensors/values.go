@@ -43,7 +43,7 @@ func view[T shape.Elem](t Tensor) ([]T, error) {
 	}
 	values := make([]T, t.Type.Len())
 	memory := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), t.Type.As(as).Bytes())
-	return values, t.decode(as, memory, t.Data)
+	return values, t.Decode(as, memory, t.Data)
 }
 
 // Of returns the tensor of the given name, extents and values. On a little-endian machine
