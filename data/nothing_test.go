@@ -14,6 +14,8 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 		Funcs: map[string]any{
 			"BalancedWeights": data.BalancedWeights,
 			"ExampleWeights":  data.ExampleWeights,
+			"JoinInputs":      data.JoinInputs,
+			"JoinTargets":     data.JoinTargets,
 			"KFold":           data.KFold,
 			"Labels":          data.Labels,
 			"Limit":           data.Limit,

@@ -62,7 +62,7 @@ var anyRank = []nn.Layer{
 }
 
 func TestEveryLayerIsInTheTableOfMistakes(t *testing.T) {
-	have := map[string]bool{"Func": true, "Sequential": true, "Frozen": true, "Eval": true, "Residual": true}
+	have := map[string]bool{"Func": true, "Sequential": true, "Frozen": true, "Eval": true, "Residual": true, "Views": true, "Inputs": true}
 	for _, l := range layers {
 		have[reflect.TypeOf(l.layer).Name()] = true
 	}

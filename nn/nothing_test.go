@@ -12,6 +12,7 @@ import (
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
+			"Cut":         nn.Cut,
 			"MACs":        nn.MACs,
 			"Named":       nn.Named,
 			"BeforeAfter": nn.BeforeAfter,
@@ -83,6 +84,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(nn.Softsign),
 			new(nn.Tanh),
 			new(nn.Views),
+			new(nn.Inputs),
 			new(nn.Uniform),
 			new(nn.Upsample),
 		},

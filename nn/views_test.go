@@ -70,7 +70,9 @@ func TestViewsAreAveraged(t *testing.T) {
 	require.Equal(t, each[:2], flat)
 }
 
-func TestViewsSayWhatIsWrong(t *testing.T) {
+func firstOf(_ nn.Scope, xs []*graph.Node) *graph.Node { return xs[0] }
+
+func TestViewsAndInputsSayWhatIsWrong(t *testing.T) {
 	for want, f := range map[string]func(g *graph.Graph) *graph.Node{
 		"the layer is nil": func(g *graph.Graph) *graph.Node {
 			return nn.Views{}.Apply(nn.Root(g), g.Input("x", shape.F32(shape.N, 1, 4, 4)))
@@ -80,6 +82,18 @@ func TestViewsSayWhatIsWrong(t *testing.T) {
 		},
 		"shifts of 4 pixels": func(g *graph.Graph) *graph.Node {
 			return nn.Views{Layer: nn.ReLU{}, Shift: 4}.Apply(nn.Root(g), g.Input("x", shape.F32(shape.N, 1, 4, 4)))
+		},
+		"Inputs: the Layer is nil": func(g *graph.Graph) *graph.Node {
+			return nn.Inputs{}.Apply(nn.Root(g), g.Input("x", shape.F32(shape.N, 4)))
+		},
+		"Cut: the input is float32(N,4); the parts have 5 numbers together": func(g *graph.Graph) *graph.Node {
+			return nn.Inputs{Shapes: []shape.Shape{shape.Of(2, 2), shape.Of()}, Layer: firstOf}.Apply(nn.Root(g), g.Input("x", shape.F32(shape.N, 4)))
+		},
+		"Cut: the input is float32(N,1,4); want numbers (N,n)": func(g *graph.Graph) *graph.Node {
+			return nn.Cut(g.Input("x", shape.F32(shape.N, 1, 4)), shape.Of(4))[0]
+		},
+		"Cut: a part of shape (N)": func(g *graph.Graph) *graph.Node {
+			return nn.Cut(g.Input("x", shape.F32(shape.N, 4)), shape.Of(shape.N), shape.Of(1))[1]
 		},
 	} {
 		g := graph.New()

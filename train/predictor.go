@@ -57,7 +57,7 @@ func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine, opts []vm.Opti
 	case isnil.Of(e):
 		return nil, errors.New("no engine")
 	}
-	net, err := network(model, w, nil)
+	net, err := network(model, w, unmeasured(w.Info.Target.DType))
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +85,15 @@ func newPredictor(model nn.Layer, w *Checkpoint, e engine.Engine, opts []vm.Opti
 		p.idle <- nil
 	}
 	return p, nil
+}
+
+// unmeasured is a loss for a model that only predicts: its numbers may have another type than the target,
+// for a loss of its own.
+func unmeasured(target shape.DType) Loss {
+	if target == shape.Int32 {
+		return nil
+	}
+	return func(output, _ *graph.Node) *graph.Node { return ops.Mean(output) }
 }
 
 // network builds the graphs of a model that run with the values of w.
