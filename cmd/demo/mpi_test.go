@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/sha256"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -36,7 +37,9 @@ var demoWithMPI = sync.OnceValues(func() (string, error) {
 	return program, err
 })
 
-// launchers returns the launchers of this machine, and the demo with MPI.
+var every = flag.Bool("every", false, "test every MPI launcher that is installed, not only the first")
+
+// launchers returns launchers of this machine, the first or with -every all, and the demo with MPI.
 func launchers(t *testing.T) ([]mpitest.Launcher, string) {
 	t.Helper()
 	if testing.Short() {
@@ -45,6 +48,9 @@ func launchers(t *testing.T) ([]mpitest.Launcher, string) {
 	all, err := mpitest.Find()
 	if err != nil {
 		t.Skip(err)
+	}
+	if !*every {
+		all = all[:1]
 	}
 	program, err := demoWithMPI()
 	require.NoError(t, err)

@@ -24,13 +24,18 @@ import (
 	"github.com/plexaura/plexaura/dist/mpi/mpitest"
 )
 
-// each runs a test for every launcher that is installed.
+var every = flag.Bool("every", false, "test every launcher that is installed, not only the first")
+
+// each runs a test for the launchers that are installed: the first or, with -every, all of them.
 func each(t *testing.T, f func(t *testing.T, l mpitest.Launcher)) {
 	all, err := mpitest.Find()
 	if err != nil {
 		t.Skip(err)
 	}
 	t.Setenv(LibVariable, "")
+	if !*every {
+		all = all[:1]
+	}
 	for _, l := range all {
 		t.Run(l.Name, func(t *testing.T) { f(t, l) })
 	}
