@@ -200,8 +200,8 @@ func TestAPictureIsTriedOnTheTrainedModel(t *testing.T) {
 		status int
 		want   string
 	}{
-		"nothing":                     {"", 422, "this is not a PNG or JPEG picture"},
-		"junk":                        {"junk", 422, "this is not a PNG or JPEG picture"},
+		"nothing":                     {"", 422, "this is not a picture that can be read"},
+		"junk":                        {"junk", 422, "this is not a picture that can be read"},
 		"cut off":                     {string(thin(true)[:50]), 422, ""},
 		"a picture of another size":   {string(blank(5, 9)), 422, "a picture of (5,9); want 8 by 8 pixels"},
 		"a picture that is huge":      {string(claims(100000, 100000)), 422, "a picture of 100000 by 100000 pixels; at most 16777216 can be tried"},

@@ -104,12 +104,12 @@ func newTrial(c train.Config, prepare func(image.Image, data.Info) ([]float32, e
 // maxPixels is the largest number of pixels of a picture, more than phones take.
 const maxPixels = 1 << 24
 
-// try returns the prediction for a picture, PNG or JPEG, with the maps of the layers.
+// try returns the prediction for a picture, of a kind that data/picture reads, with the maps of the layers.
 func (t *trial) try(ctx context.Context, file []byte) (m exampleMaps, err error) {
 	size, _, err := image.DecodeConfig(bytes.NewReader(file))
 	switch {
 	case err != nil:
-		return m, errors.New("this is not a PNG or JPEG picture")
+		return m, errors.New("this is not a picture that can be read: PNG, JPEG, WebP, GIF, BMP or TIFF")
 	case size.Width <= 0 || size.Height <= 0 || size.Width > maxPixels/size.Height:
 		return m, fmt.Errorf("a picture of %d by %d pixels; at most %d can be tried", size.Width, size.Height, maxPixels)
 	}

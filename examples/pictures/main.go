@@ -1,4 +1,4 @@
-// Pictures learns to classify your own pictures: DIR has a folder of PNG or JPEG files for each
+// Pictures learns to classify your own pictures: DIR has a folder of pictures, PNG, JPEG or others, for each
 // class, such as DIR/cat and DIR/dog. A random fifth of them is kept for validation, unless you
 // have chosen pictures yourself: then the folders of the classes are in DIR/train and in DIR/val.
 //

@@ -4,7 +4,7 @@
 //	go run ./examples/serve -addr :8080    # serves until Ctrl-C
 //	curl -H 'Content-Type: image/png' --data-binary @digit.png localhost:8080/v2/models/digits/infer
 //
-// A request is a PNG or JPEG picture of one digit, or tensors in the Open Inference Protocol.
+// A request is a picture of one digit, PNG or JPEG or others, or tensors in the Open Inference Protocol.
 package main
 
 import (
