@@ -1,0 +1,5 @@
+//go:build race
+
+package mpi
+
+func init() { raced = true }
