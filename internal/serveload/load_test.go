@@ -74,7 +74,8 @@ func TestManyClientsForLong(t *testing.T) {
 			r := <-done
 			t.Logf("%v; goroutines %d, then %d; resident bytes %d, then %d", r, goroutines, atEnd, memory, memoryAtEnd)
 			require.Zero(t, r.failed, "%v", r.first)
-			require.LessOrEqual(t, float64(atEnd), 1.1*float64(goroutines))
+			// A request has some goroutines while it is answered; one that stayed would be one of a million.
+			require.LessOrEqual(t, atEnd, goroutines+goroutines/2)
 			if *length >= 30*time.Second {
 				require.LessOrEqual(t, float64(memoryAtEnd), 1.1*float64(memory))
 			}
