@@ -29,7 +29,7 @@ func TestARecipePrintsItsFlags(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")
 	status, stdout, stderr := demo(t.Context(), "train", "-recipe", "mnist-fast", "-limit", "256", "-test-limit", "64", "-epochs", "1", "-out", out)
 	require.Zero(t, status, stderr)
-	require.Contains(t, stdout, "recipe mnist-fast, for 99 % of MNIST in under five seconds of training on two cores: train -model lenet")
+	require.Contains(t, stdout, "recipe mnist-fast, for 99 % of MNIST in five seconds on two cores: train -model lenet")
 
 	status, _, stderr = demo(t.Context(), "train", "-recipe", "imagenet", "-out", out)
 	require.Equal(t, statusMisused, status)
