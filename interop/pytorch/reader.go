@@ -287,16 +287,11 @@ func (r *Reader) lookUp(name string) (entry, error) {
 
 func (r *Reader) values(e entry, as shape.DType, dst []byte) error {
 	t := e.tensor()
-	err := t.Err()
-	want := t.Type.As(as)
+	err := t.Fits(as, dst)
 	switch {
 	case err != nil:
-	case !t.ReadsAs(as):
-		err = fmt.Errorf("it is %v; want %v", t.Type, as)
-	case len(dst) != want.Bytes():
-		err = fmt.Errorf("room for %d bytes; %v has %d", len(dst), want, want.Bytes())
 	case e.contiguous():
-		err = r.inOrder(e, t, as, dst)
+		err = t.DecodeFrom(&sequence{r, e, e.offset * int64(e.width)}, as, dst)
 	default:
 		err = r.gathered(e, t, as, dst)
 	}
@@ -306,21 +301,20 @@ func (r *Reader) values(e entry, as shape.DType, dst []byte) error {
 	return nil
 }
 
-// inOrder reads a part of the data at a time.
-func (r *Reader) inOrder(e entry, t safetensors.Tensor, as shape.DType, dst []byte) error {
-	buf := make([]byte, 1<<16)
-	for at := e.offset * int64(e.width); len(dst) > 0; {
-		n := min(len(buf)/e.width, len(dst)/as.Width())
-		part := buf[:n*e.width]
-		if err := r.bytesAt(e, at, part); err != nil {
-			return err
-		}
-		if err := t.Decode(as, dst[:n*as.Width()], part); err != nil {
-			return err
-		}
-		dst, at = dst[n*as.Width():], at+int64(len(part))
+// sequence reads the elements of an entry one after the other.
+type sequence struct {
+	*Reader
+	entry
+	next int64
+}
+
+// Read fills p, which has whole elements.
+func (s *sequence) Read(p []byte) (int, error) {
+	if err := s.bytesAt(s.entry, s.next, p); err != nil {
+		return 0, err
 	}
-	return nil
+	s.next += int64(len(p))
+	return len(p), nil
 }
 
 // gathered reads the part of the storage that the tensor is in, and picks its elements.

@@ -157,27 +157,44 @@ func (r *Reader) data(e entry) io.Reader {
 // values reads a part of the data at a time, so that memory for them is needed once.
 func (r *Reader) values(e entry, as shape.DType, dst []byte) error {
 	t := e.tensor()
-	err := t.Err()
-	want := t.Type.As(as)
-	switch {
-	case err != nil:
-	case !t.ReadsAs(as):
-		err = fmt.Errorf("it is %v; want %v", t.Type, as)
-	case len(dst) != want.Bytes():
-		err = fmt.Errorf("room for %d bytes; %v has %d", len(dst), want, want.Bytes())
-	}
-	in, width := r.data(e), t.Type.Width()
-	for buf := make([]byte, 1<<16); err == nil && len(dst) > 0; {
-		n := min(len(buf)/width, len(dst)/as.Width())
-		if _, err = io.ReadFull(in, buf[:n*width]); err != nil {
-			err = truncated(err)
-			break
-		}
-		err = t.Decode(as, dst[:n*as.Width()], buf[:n*width])
-		dst = dst[n*as.Width():]
-	}
-	if err != nil {
+	if err := t.DecodeFrom(r.data(e), as, dst); err != nil {
 		return fmt.Errorf("tensor %q: %w", e.name, err)
+	}
+	return nil
+}
+
+// Fits returns an error unless the elements of t can be decoded as elements of type as into dst.
+func (t Tensor) Fits(as shape.DType, dst []byte) error {
+	want := t.Type.As(as)
+	switch err := t.Err(); {
+	case err != nil:
+		return err
+	case !t.ReadsAs(as):
+		return fmt.Errorf("it is %v; want %v", t.Type, as)
+	case len(dst) != want.Bytes():
+		return fmt.Errorf("room for %d bytes; %v has %d", len(dst), want, want.Bytes())
+	}
+	return nil
+}
+
+// DecodeFrom is [Tensor.Decode] of all elements, which must [Tensor.Fits] into dst. It reads them from r, a part at a time.
+func (t Tensor) DecodeFrom(r io.Reader, as shape.DType, dst []byte) error {
+	if r == nil {
+		return errNoReader
+	}
+	if err := t.Fits(as, dst); err != nil {
+		return err
+	}
+	width := t.Type.Width()
+	for buf := make([]byte, 1<<16); len(dst) > 0; {
+		n := min(len(buf)/width, len(dst)/as.Width())
+		if _, err := io.ReadFull(r, buf[:n*width]); err != nil {
+			return truncated(err)
+		}
+		if err := t.Decode(as, dst[:n*as.Width()], buf[:n*width]); err != nil {
+			return err
+		}
+		dst = dst[n*as.Width():]
 	}
 	return nil
 }
