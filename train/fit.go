@@ -14,7 +14,6 @@ import (
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/internal/shards"
-	"github.com/plexaura/plexaura/train/metrics"
 	"github.com/plexaura/plexaura/vm"
 )
 
@@ -83,7 +82,8 @@ type run struct {
 	before     *before // a state from which steps can be repeated; may be nil
 	unsaved    bool    // steps were made since the last save
 	callbacks  callbacks
-	sums       *metrics.Set      // of the training metrics of the epoch so far; may be nil
+	training   observed          // the metrics of training, whose sums are those of the epoch so far
+	validating observed          // those of validation
 	writes     map[string]uint64 // how often values had been written before callbacks changed some
 
 	later     *later       // nil if all is as it is now up to the end
@@ -345,16 +345,14 @@ func (r *run) attach(p programs) (err error) {
 		if r.step, err = p.newRunner(p.training, r.state.Store, r.batches.Info()); err != nil {
 			return err
 		}
-		if r.step.observed, err = r.observedInTraining(p); err != nil {
-			return err
-		}
-		r.step.sums = r.sums
+		r.step.observed = r.training
 	}
 	if r.eval, err = p.newRunner(p.evaluation, r.state.Store, r.state.Info); err != nil {
 		return err
 	}
-	if r.eval.observed, err = r.observedInValidation(p); err != nil {
-		return err
+	r.eval.observed = r.validating
+	if r.team != nil {
+		r.eval.sums = nil // as are those of shards
 	}
 	if err := errors.Join(r.step.machine.Observe(r.Observe), r.eval.machine.Observe(vm.Observer{Labels: r.Observe.Labels})); err != nil {
 		return err
@@ -395,9 +393,9 @@ func (r *run) trainingMemory(p programs, team *shards.Team, size int) (vm.Memory
 // begun completes the argument of Start.
 func (r *run) begun() Start {
 	s := &r.start
-	s.Validated, s.Labelled, s.Metrics = r.validation != nil, r.eval.labelled, r.sums.Metrics()
+	s.Validated, s.Labelled, s.Metrics = r.validation != nil, r.eval.labelled, r.training.sums.Metrics()
 	if s.Validated {
-		s.Metrics = r.eval.sums.Metrics()
+		s.Metrics = r.validating.sums.Metrics()
 	}
 	if r.folder.lock != nil {
 		s.Folder = r.folder.lock.path
@@ -482,29 +480,18 @@ func numbers(leaves []*graph.Node) (n int) {
 // train trains, and saves the last state if it is not the end of an epoch.
 func (r *run) train(ctx context.Context) error {
 	err := r.epochs(ctx)
+	var unsaved error
 	if !errors.Is(err, vm.ErrNotFinite) {
-		err = errors.Join(err, r.save())
+		unsaved = r.save()
 	}
-	err = r.together(ctx, err)
-	if errors.Is(err, ErrStop) {
-		err = exceptStop(err)
+	told := r.together(ctx, errors.Join(err, unsaved))
+	switch {
+	case errors.Is(err, ErrStop):
+		err = nil
+	case err == nil && unsaved == nil && !errors.Is(told, ErrStop):
+		err = told // of another rank
 	}
-	return err
-}
-
-// exceptStop returns the errors that err joins, apart from ErrStop.
-func exceptStop(err error) error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return nil
-	}
-	var rest []error
-	for _, e := range joined.Unwrap() {
-		if !errors.Is(e, ErrStop) {
-			rest = append(rest, e)
-		}
-	}
-	return errors.Join(rest...)
+	return errors.Join(err, unsaved)
 }
 
 func (r *run) epochs(ctx context.Context) error {
@@ -547,7 +534,7 @@ func (r *run) epoch(ctx context.Context) error {
 		return fmt.Errorf("after epoch %d of %d: %w", number, r.Epochs, r.diagnose(ctx, nil, err))
 	}
 	var err error
-	if p.SoFar.Values, err = r.sums.Values(); err != nil {
+	if p.SoFar.Values, err = r.training.sums.Values(); err != nil {
 		return fmt.Errorf("after epoch %d of %d: %w", number, r.Epochs, err)
 	}
 	e := Epoch{Number: number, Train: p.SoFar, Rate: p.Rate, Seconds: p.Seconds, Waited: p.Waited, Timed: p.Timed}
@@ -611,7 +598,7 @@ func (r *run) finish(ctx context.Context, e Epoch) error {
 	p := &r.state.Progress
 	p.Epochs = append(p.Epochs, e)
 	p.Batch, p.SoFar, p.Seconds, p.Waited, p.Timed = 0, Metrics{}, 0, 0, 0
-	r.sums.Reset()
+	r.training.sums.Reset()
 	r.unsaved = true
 	r.writes = r.written()
 	ended := r.callbacks.each(func(c Callback) error { return c.Epoch(e) })
@@ -635,7 +622,7 @@ func (r *run) refresh() (err error) {
 	p := &r.state.Progress
 	p.Sums = nil
 	if p.Batch > 0 {
-		if p.Sums, err = r.sums.AppendBinary(nil); err != nil {
+		if p.Sums, err = r.training.sums.AppendBinary(nil); err != nil {
 			return err
 		}
 	}

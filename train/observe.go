@@ -9,8 +9,8 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/plexaura/plexaura/data"
-	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/train/metrics"
+	"github.com/plexaura/plexaura/vm"
 )
 
 // observed are the metrics of a runner, nil if there are none. Each batch is summed up by itself and
@@ -37,17 +37,36 @@ func (o observed) observe(output, target *tensor.Dense) error {
 // the middle of an epoch, whose header has at most 100 MB.
 const limitInTraining = 48 << 20
 
-// observedOf makes the metrics of a program's output, for at most n examples in batches of size.
-func observedOf(all []metrics.Metric, output shape.Type, info data.Info, n, size, limit int) (o observed, err error) {
-	d := metrics.Data{Output: output, Target: batched(info.Target), Examples: n, Limit: limit}
-	if o.sums, err = metrics.NewSet(d, all...); err != nil {
-		return o, err
+// observing is what observed needs: metrics of a program's output.
+type observing struct {
+	all   []metrics.Metric
+	data  metrics.Data // of an epoch
+	batch int          // the size of a batch
+}
+
+// sums makes metrics of an epoch.
+func (o observing) sums() (*metrics.Set, error) {
+	s, err := metrics.NewSet(o.data, o.all...)
+	if err != nil {
+		return nil, err
 	}
-	d.Examples = min(n, size)
-	if o.part, err = metrics.NewSet(d, all...); err != nil {
-		return o, err
+	return s, checkNames(s.Metrics())
+}
+
+// part makes metrics of a batch, or of a part of one.
+func (o observing) part() (*metrics.Set, error) {
+	d := o.data
+	d.Examples = min(d.Examples, o.batch)
+	return metrics.NewSet(d, o.all...)
+}
+
+// observed makes both.
+func (o observing) observed() (both observed, err error) {
+	if both.sums, err = o.sums(); err != nil {
+		return both, err
 	}
-	return o, checkNames(o.sums.Metrics())
+	both.part, err = o.part()
+	return both, err
 }
 
 // checkNames refuses metrics whose names stand for something else in a line of the metrics file.
@@ -62,40 +81,40 @@ func checkNames(all []metrics.Metric) error {
 	return nil
 }
 
-// measure makes the metrics of training and validation, before anything else is made.
-func (r *run) measure(p programs) error {
-	training, err := r.observedInTraining(p)
-	if err != nil {
-		return fmt.Errorf("training: %w", err)
+// measure makes the metrics of training and validation, before anything else is made. There are none of
+// training if targets are mixed to another type.
+func (r *run) measure(p programs) (err error) {
+	if r.batches.Info().Target == r.info.Target {
+		if r.training, err = r.inTraining(p).observed(); err != nil {
+			return fmt.Errorf("training: %w", err)
+		}
 	}
-	r.sums = training.sums
-	if r.Validation == nil && len(r.ValidationMetrics) > 0 {
+	switch {
+	case r.Validation != nil:
+		if r.validating, err = r.inValidation(p).observed(); err != nil {
+			return fmt.Errorf("validation: %w", err)
+		}
+	case len(r.ValidationMetrics) > 0:
 		return errors.New("the Config has ValidationMetrics, but no Validation")
-	}
-	if _, err = r.observedInValidation(p); err != nil {
-		return fmt.Errorf("validation: %w", err)
 	}
 	return nil
 }
 
-// observedInTraining makes metrics of training. There are none if targets are mixed to another type.
-func (r *run) observedInTraining(p programs) (o observed, err error) {
-	if r.batches.Info().Target != r.info.Target {
-		return o, nil
-	}
-	output := p.training.Outputs()[1]
+func (r *run) inTraining(p programs) observing {
+	program := p.training
 	if p.gradient != nil {
-		output = p.gradient.Outputs()[1]
+		program = p.gradient
 	}
-	return observedOf(r.Metrics, output, r.info, r.Train.Len(), r.Batch, limitInTraining)
+	return observing{r.Metrics, measured(program, r.info, r.Train.Len(), limitInTraining), r.Batch}
 }
 
-func (r *run) observedInValidation(p programs) (o observed, err error) {
-	if r.Validation == nil {
-		return o, nil
-	}
-	all := slices.Concat(r.Metrics, r.ValidationMetrics)
-	return observedOf(all, p.evaluation.Outputs()[1], r.info, r.Validation.Len(), r.Batch, 0)
+func (r *run) inValidation(p programs) observing {
+	return observing{slices.Concat(r.Metrics, r.ValidationMetrics), measured(p.evaluation, r.info, r.Validation.Len(), 0), r.Batch}
+}
+
+// measured describes what metrics of n examples see of a program.
+func measured(p *vm.Program, info data.Info, n, limit int) metrics.Data {
+	return metrics.Data{Output: p.Outputs()[1], Target: batched(info.Target), Examples: n, Limit: limit}
 }
 
 // restore continues the metrics of an epoch in the middle of which the resumed run stopped.
@@ -104,7 +123,7 @@ func (r *run) restore() error {
 	if r.Resume == nil || p.Batch == 0 {
 		return nil
 	}
-	if err := r.sums.UnmarshalBinary(p.Sums); err != nil {
+	if err := r.training.sums.UnmarshalBinary(p.Sums); err != nil {
 		return fmt.Errorf("resuming in the middle of an epoch, which needs the metrics that it began with: %w", err)
 	}
 	return nil

@@ -27,7 +27,8 @@ import (
 type Parallel struct {
 	// Group is the group of the processes that train together; nil means that there is only this
 	// one. Each calls [Fit] with the same Config, apart from Group, and gets the same result. Only rank 0
-	// calls the callbacks of the Config and writes files; the others take over what callbacks change in the store. An error on one rank ends the run on all.
+	// calls the callbacks of the Config and writes files; the others take over what callbacks change in
+	// the store. An error on one rank ends the run on all.
 	Group dist.Group
 	// Shards is the number of parts that a batch is cut into, by the position of the examples. It must
 	// be a multiple of the number of ranks. The same number gives the same bits on any number of
@@ -120,10 +121,11 @@ func (r *run) newParallel(p programs) (*parallel, error) {
 			return nil, err
 		}
 		l.given.shard = newShardInputs(s)
-		if l.observed, err = r.observedInTraining(p); err != nil {
-			return nil, err
+		if r.training.part != nil { // the sums of the epoch are merged in the order of the shards
+			if l.part, err = r.inTraining(p).part(); err != nil {
+				return nil, err
+			}
 		}
-		l.sums = nil // the sums of the epoch are merged in the order of the shards
 		x.local = append(x.local, l)
 	}
 	var err error
@@ -136,7 +138,7 @@ func (r *run) newParallel(p programs) (*parallel, error) {
 	return x, r.team.Prepare(p.Shard...)
 }
 
-// step makes one step of a batch, of which the own examples were read.
+// parallelStep makes the step of a batch, of which the own examples were read.
 func (r *run) parallelStep(ctx context.Context, b data.Batch) (m Metrics, res results, err error) {
 	x, n := r.parallel, len(b.Examples)
 	_, lo, _ := x.team.Shards()
@@ -226,7 +228,7 @@ func (x *parallel) total(ctx context.Context, r *run) (sum Metrics, err error) {
 
 // mergeStep merges the metrics of all shards of a batch of n examples into those of the epoch.
 func (r *run) mergeStep(ctx context.Context, n int) (err error) {
-	if r.sums == nil || len(r.sums.Metrics()) == 0 {
+	if len(r.training.sums.Metrics()) == 0 {
 		return nil
 	}
 	x := r.parallel
@@ -246,7 +248,7 @@ func (r *run) mergeStep(ctx context.Context, n int) (err error) {
 	}
 	for _, parts := range all {
 		for len(parts) > 0 {
-			if parts, err = mergePart(r.sums, x.local[0].part, parts); err != nil {
+			if parts, err = mergePart(r.training.sums, r.training.part, parts); err != nil {
 				return err
 			}
 		}
@@ -325,10 +327,7 @@ func (r *run) validateShards(ctx context.Context) (sum Metrics, err error) {
 
 // evaluateShard evaluates a part of a batch, and appends its encoded results to b.
 func (r *run) evaluateShard(ctx context.Context, b []byte, part data.Batch) ([]byte, error) {
-	sums := r.eval.sums
-	r.eval.sums = nil
 	m, _, err := r.eval.run(ctx, part)
-	r.eval.sums = sums
 	if err != nil {
 		return nil, err
 	}
@@ -341,7 +340,8 @@ func (r *run) evaluateShard(ctx context.Context, b []byte, part data.Batch) ([]b
 func (r *run) mergeValidation(all [][]byte) (sum Metrics, err error) {
 	size := min(r.Batch, r.Validation.Len())
 	k, _, _ := r.team.Shards()
-	r.eval.sums.Reset()
+	v := r.validating
+	v.sums.Reset()
 	for left := r.Validation.Len(); left > 0; left -= size {
 		n := min(size, left)
 		for s := range min(k, n) {
@@ -350,12 +350,12 @@ func (r *run) mergeValidation(all [][]byte) (sum Metrics, err error) {
 				return sum, errors.New("the results of another rank are cut off")
 			}
 			sum.add(decodeMetrics(all[rank]))
-			if all[rank], err = mergePart(r.eval.sums, r.eval.part, all[rank][metricsBytes:]); err != nil {
+			if all[rank], err = mergePart(v.sums, v.part, all[rank][metricsBytes:]); err != nil {
 				return sum, err
 			}
 		}
 	}
-	sum.Values, err = r.eval.sums.Values()
+	sum.Values, err = v.sums.Values()
 	return sum, err
 }
 
@@ -653,21 +653,26 @@ func digest(ds data.Dataset) (string, error) {
 		return "none", nil
 	}
 	const most = 16
-	l, err := data.NewLoader(ds, data.Batching{Size: 1})
+	examples := make([]int, min(most, ds.Len()))
+	for i := range examples {
+		examples[i] = i * ds.Len() / len(examples)
+	}
+	some, err := data.Subset(ds, examples)
+	if err != nil {
+		return "", err
+	}
+	l, err := data.NewLoader(some, data.Batching{Size: max(1, len(examples))})
 	if err != nil {
 		return "", err
 	}
 	h := sha256.New()
 	fmt.Fprint(h, ds.Len(), l.Info())
-	for i := range min(most, l.Len()) {
-		for b, err := range l.EpochFrom(context.Background(), 0, i*l.Len()/min(most, l.Len())) {
-			if err != nil {
-				return "", err
-			}
-			h.Write(engine.BufferOfDense(b.X).Bytes())
-			h.Write(engine.BufferOfDense(b.Y).Bytes())
-			break
+	for b, err := range l.Epoch(0) {
+		if err != nil {
+			return "", err
 		}
+		h.Write(engine.BufferOfDense(b.X).Bytes())
+		h.Write(engine.BufferOfDense(b.Y).Bytes())
 	}
 	return fmt.Sprintf("%x", h.Sum(nil)), nil
 }

@@ -332,7 +332,7 @@ func (p *Predictor) evaluate(ctx context.Context, ds data.Dataset, loss Loss, fu
 	if err != nil {
 		return e, err
 	}
-	if r.observed, err = observedOf(further, program.Outputs()[1], p.Info(), ds.Len(), defaultBatch, 0); err != nil {
+	if r.observed, err = (observing{further, measured(program, p.Info(), ds.Len(), 0), defaultBatch}).observed(); err != nil {
 		return e, err
 	}
 	if r.labelled {
