@@ -144,10 +144,20 @@ func (l *Loader) Len() int {
 	if l == nil || l.ds == nil {
 		return 0
 	}
-	if l.o.DropLast {
-		return l.n / l.o.Size
+	return l.o.Batches(l.n)
+}
+
+// Batches returns the number of batches in an epoch of n examples; 0 if o cannot divide them. A batch is
+// not larger than n.
+func (o Batching) Batches(n int) int {
+	switch size := min(o.Size, n); {
+	case size < 1:
+		return 0
+	case o.DropLast:
+		return n / size
+	default:
+		return (n-1)/size + 1
 	}
-	return (l.n + l.o.Size - 1) / l.o.Size
 }
 
 // Epoch returns the batches of an epoch, counted from 0. It ends after the first error, which can

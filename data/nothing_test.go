@@ -31,6 +31,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"WithPreprocess":  data.WithPreprocess,
 		},
 		Types: []any{
+			new(data.Batching),
 			new(data.Info),
 			new(data.Loader),
 			new(data.Memory[float32]),

@@ -224,9 +224,14 @@ func shuffled(ds Dataset, seed uint64, labels []int32) ([]int, error) {
 	case labels != nil && len(labels) != n:
 		return nil, fmt.Errorf("%d labels for %d examples", len(labels), n)
 	}
+	return shuffledFirst(n, seed), nil
+}
+
+// shuffledFirst returns the first n numbers in the random order by which datasets are divided.
+func shuffledFirst(n int, seed uint64) []int {
 	order := sequence(n)
 	shuffle(order, philox.Stream{Seed: seed, ID: philox.ID("data.split")})
-	return order, nil
+	return order
 }
 
 // mixed is shuffled in an order of which every part has about as much of each class as the whole.

@@ -3,8 +3,6 @@ package data
 import (
 	"fmt"
 	"slices"
-
-	"github.com/plexaura/plexaura/internal/philox"
 )
 
 type subset struct {
@@ -70,12 +68,8 @@ func Split(ds Dataset, n int, seed uint64) (rest, chosen Dataset, err error) {
 	case n < 0 || n > all || all > maxExamples:
 		return nil, nil, fmt.Errorf("data: cannot choose %d of %d examples", n, all)
 	}
-	order := sequence(all)
-	shuffle(order, philox.Stream{Seed: seed, ID: philox.ID("data.split")})
-	a, b := order[n:], order[:n]
-	slices.Sort(a)
-	slices.Sort(b)
-	return subset{ds, a}, subset{ds, b}, nil
+	order := shuffledFirst(all, seed)
+	return sorted(ds, order[n:]), sorted(ds, order[:n]), nil
 }
 
 func sequence(n int) []int {

@@ -2,6 +2,7 @@ package optim
 
 import (
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/patterns"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -48,7 +49,7 @@ func (r Recipe) stepsSince(g *graph.Graph, count *graph.Node, params []*graph.No
 // matchesFrozen reports whether a pattern matches a parameter of g that is frozen: such as one that is trained later.
 func matchesFrozen(g *graph.Graph, pattern string) bool {
 	for _, n := range g.Leaves() {
-		if n.Kind() == graph.Param && n.Frozen() && matches(pattern, n) {
+		if n.Kind() == graph.Param && n.Frozen() && patterns.Match(pattern, n.Name()) {
 			return true
 		}
 	}

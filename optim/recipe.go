@@ -11,6 +11,7 @@ import (
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/internal/isnil"
+	"github.com/plexaura/plexaura/internal/patterns"
 	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/shape"
@@ -92,14 +93,8 @@ func (r Recipe) Params(g *graph.Graph) []*graph.Node {
 		return params
 	}
 	return slices.DeleteFunc(params, func(p *graph.Node) bool {
-		return !slices.ContainsFunc(r.Match, func(pattern string) bool { return matches(pattern, p) })
+		return !patterns.Any(r.Match, p.Name())
 	})
-}
-
-// matches reports whether the name of p matches the pattern. A malformed pattern matches nothing.
-func matches(pattern string, p *graph.Node) bool {
-	ok, _ := path.Match(pattern, p.Name())
-	return ok
 }
 
 // Apply implements [Optimizer]. It returns the learning rate of parameters that are in no group.
@@ -208,7 +203,7 @@ func (r Recipe) settings(g *graph.Graph, params []*graph.Node) ([]Settings, erro
 
 // group returns the index of the first group that p is in, or -1.
 func (r Recipe) group(p *graph.Node) int {
-	return slices.IndexFunc(r.Groups, func(group Group) bool { return matches(group.Match, p) })
+	return slices.IndexFunc(r.Groups, func(group Group) bool { return patterns.Match(group.Match, p.Name()) })
 }
 
 func (r Recipe) check(g *graph.Graph, params, grads []*graph.Node) error {
@@ -245,7 +240,7 @@ func (r Recipe) checkMatch(g *graph.Graph) (err error) {
 	for _, pattern := range r.Match {
 		if _, e := path.Match(pattern, ""); e != nil {
 			err = errors.Join(err, fmt.Errorf("invalid pattern %q: %w", pattern, e))
-		} else if !slices.ContainsFunc(g.Params(), func(p *graph.Node) bool { return matches(pattern, p) }) && !matchesFrozen(g, pattern) {
+		} else if !slices.ContainsFunc(g.Params(), func(p *graph.Node) bool { return patterns.Match(pattern, p.Name()) }) && !matchesFrozen(g, pattern) {
 			err = errors.Join(err, fmt.Errorf("%q matches no parameter", pattern))
 		}
 	}

@@ -56,7 +56,7 @@ func openFolder(c Config) (folder, error) {
 	if err != nil {
 		return folder{}, err
 	}
-	if c.Resume != nil && c.Resume.file != "" && sameFile(c.Resume.file, f.path(CheckpointFile)) {
+	if c.Resume != nil && c.Resume.file != "" && regular.Same(c.Resume.file, f.path(CheckpointFile)) {
 		f.resumed, f.current = c.Resume.file, true
 		err = f.replaceable()
 	}
@@ -75,15 +75,6 @@ func (f *folder) replaceable() error {
 		}
 	}
 	return nil
-}
-
-func sameFile(a, b string) bool {
-	x, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	y, err := os.Stat(b)
-	return err == nil && os.SameFile(x, y)
 }
 
 // close unlocks the folder.

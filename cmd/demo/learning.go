@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/data/augment"
@@ -148,12 +149,11 @@ func (l learning) value(flag string) (v any, ok bool) {
 	return v, ok
 }
 
-// loss returns what is minimised, for the training data; nil for the model's own.
-func (l learning) loss(training data.Dataset) (train.Loss, error) {
+// loss returns what is minimised, for training data with these classes and labels; nil for the model's own.
+func (l learning) loss(classes []string, labels func() ([]int32, error)) (train.Loss, error) {
 	if l.ClassWeights == "" && l.IgnoreLabel == "" {
 		return lossesByName()[l.Loss], nil
 	}
-	classes := training.Info().Classes
 	var o ops.CrossEntropyOptions
 	if l.IgnoreLabel != "" {
 		class, err := classOf(l.IgnoreLabel, classes)
@@ -166,11 +166,7 @@ func (l learning) loss(training data.Dataset) (train.Loss, error) {
 	switch l.ClassWeights {
 	case "":
 	case balanced:
-		labels, e := data.Labels(training)
-		if e != nil {
-			return nil, e
-		}
-		o.Weights, err = data.BalancedWeights(labels, len(classes))
+		o.Weights, err = balancedWeights(classes, labels)
 	default:
 		o.Weights, err = parseWeights(l.ClassWeights)
 		if err == nil && len(o.Weights) != len(classes) {
@@ -205,7 +201,9 @@ func (r *trainRun) learn(ctx context.Context) error {
 			return err
 		}
 	}
-	loss, err := l.loss(r.data.train)
+	classes := r.data.train.Info().Classes
+	labels := sync.OnceValues(func() ([]int32, error) { return data.Labels(r.data.train) })
+	loss, err := l.loss(classes, labels)
 	if err != nil {
 		return err
 	}
@@ -215,21 +213,22 @@ func (r *trainRun) learn(ctx context.Context) error {
 	if !l.Balance {
 		return nil
 	}
-	labels, err := data.Labels(r.data.train)
+	byClass, err := balancedWeights(classes, labels)
 	if err != nil {
 		return err
 	}
-	byClass, err := data.BalancedWeights(labels, len(r.data.train.Info().Classes))
-	r.draw = data.ExampleWeights(labels, byClass)
+	all, err := labels()
+	r.draw = data.ExampleWeights(all, byClass)
 	return err
 }
 
-// steps is the number of steps of an epoch of n examples.
-func (l learning) steps(n, batch int) int {
-	if l.DropLast {
-		return max(1, n/batch)
+// balancedWeights returns the weights that make all classes count the same.
+func balancedWeights(classes []string, labels func() ([]int32, error)) ([]float64, error) {
+	all, err := labels()
+	if err != nil {
+		return nil, err
 	}
-	return (n-1)/batch + 1
+	return data.BalancedWeights(all, len(classes))
 }
 
 // loadSplit reads a folder of pictures that has no part for validation.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -128,7 +129,7 @@ func (r *trainRun) chosen(result *train.Result) (*train.Checkpoint, error) {
 	m, s := r.measuring, r.settings
 	if m.stopping != nil {
 		if best, stopped := m.stopping.Stopped(); stopped {
-			if err := r.printf("stopped early: the validation %s has not improved for %d epochs, since epoch %d\n", orLoss(s.Best), s.Patience, best); err != nil {
+			if err := r.printf("stopped early: the validation %s has not improved for %d epochs, since epoch %d\n", cmp.Or(s.Best, "loss"), s.Patience, best); err != nil {
 				return nil, err
 			}
 		}
@@ -144,13 +145,6 @@ func (r *trainRun) chosen(result *train.Result) (*train.Checkpoint, error) {
 		return nil, err
 	}
 	return train.LoadCheckpoint(filepath.Join(r.folder, callbacks.BestFile))
-}
-
-func orLoss(metric string) string {
-	if metric == "" {
-		return "loss"
-	}
-	return metric
 }
 
 // valuesLine is the values of further metrics for a line of text; those of single classes have no

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/internal/regular"
@@ -344,7 +345,7 @@ type trainRun struct {
 }
 
 func (r *trainRun) schedule() optim.Schedule {
-	perEpoch := r.settings.steps(r.data.train.Len(), r.settings.Batch)
+	perEpoch := data.Batching{Size: r.settings.Batch, DropLast: r.settings.DropLast}.Batches(r.data.train.Len())
 	return schedules()[r.settings.Schedule](r.settings, perEpoch)
 }
 

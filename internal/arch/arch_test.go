@@ -37,7 +37,7 @@ var may = map[string][]string{
 	"autodiff/gradcheck/cases":  {"autodiff", "autodiff/gradcheck", "graph", "shape", "ops", "engine"},
 	"autodiff/numeric":          {"autodiff", "graph", "shape", "ops", "vm", "engine", tensor},
 	"nn":                        {"graph", "shape", "ops"},
-	"optim":                     {"graph", "shape", "ops", "autodiff", "internal/isnil", "internal/plain"},
+	"optim":                     {"graph", "shape", "ops", "autodiff", "internal/isnil", "internal/patterns", "internal/plain"},
 	"tracing":                   {"vm"},
 	"internal/shards":           {"dist", "engine", "graph", "ops", "shape", tensor},
 	"interop/tensorboard":       {},

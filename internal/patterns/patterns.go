@@ -11,10 +11,13 @@ import (
 
 // Any reports whether name matches one of patterns. A malformed pattern matches nothing.
 func Any(patterns []string, name string) bool {
-	return slices.ContainsFunc(patterns, func(pattern string) bool {
-		ok, _ := path.Match(pattern, name)
-		return ok
-	})
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return Match(pattern, name) })
+}
+
+// Match reports whether name matches a pattern. A malformed one matches nothing.
+func Match(pattern, name string) bool {
+	ok, _ := path.Match(pattern, name)
+	return ok
 }
 
 // Check returns an error that lists the malformed patterns of a field or flag.
@@ -34,7 +37,7 @@ func Used(field string, patterns, names []string) error {
 		return err
 	}
 	for _, pattern := range patterns {
-		if slices.ContainsFunc(names, func(name string) bool { return Any([]string{pattern}, name) }) {
+		if slices.ContainsFunc(names, func(name string) bool { return Match(pattern, name) }) {
 			continue
 		}
 		hint := ""

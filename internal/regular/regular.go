@@ -72,6 +72,16 @@ func Replaceable(path string) error {
 	return err
 }
 
+// Same reports whether both paths lead to the same file or folder, which is there.
+func Same(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
 // check returns an error if a file is not a regular file. op is the intended operation.
 func check(op, path string, info fs.FileInfo) error {
 	if info.Mode().IsRegular() {

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
+	"github.com/plexaura/plexaura/internal/regular"
 	"github.com/plexaura/plexaura/train"
 )
 
@@ -48,7 +48,7 @@ func (c *Best) goOn(s train.Start) error {
 	from := filepath.Join(filepath.Dir(s.Resumed), BestFile)
 	p := s.Checkpoint.Progress
 	kept, err := train.LoadCheckpoint(from)
-	switch here := s.Resumed != "" && sameFolder(filepath.Dir(s.Resumed), s.Folder); {
+	switch here := s.Resumed != "" && regular.Same(filepath.Dir(s.Resumed), s.Folder); {
 	case err == nil && s.Resumed != "" && isOf(kept, c.monitor.best.Epoch, p):
 		if !here {
 			c.held = kept
@@ -69,15 +69,6 @@ func (c *Best) goOn(s train.Start) error {
 func isOf(kept *train.Checkpoint, epoch int, p train.Progress) bool {
 	k := kept.Progress
 	return len(k.Epochs) == epoch && k.Batch == 0 && k.Seed == p.Seed && k.Size == p.Size && k.Examples == p.Examples
-}
-
-func sameFolder(a, b string) bool {
-	x, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	y, err := os.Stat(b)
-	return err == nil && os.SameFile(x, y)
 }
 
 // Epoch implements [train.Callback].

@@ -12,6 +12,7 @@ import (
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/graph"
+	"github.com/plexaura/plexaura/internal/regular"
 	"github.com/plexaura/plexaura/interop/tensorboard"
 	"github.com/plexaura/plexaura/train"
 )
@@ -58,7 +59,7 @@ func (c *TensorBoard) Start(s train.Start) error {
 	}
 	c.start = s
 	p := s.Checkpoint.Progress
-	c.late = within(c.Dir, s.Folder) && (s.Resumed == "" || !sameFolder(filepath.Dir(s.Resumed), s.Folder))
+	c.late = within(c.Dir, s.Folder) && (s.Resumed == "" || !regular.Same(filepath.Dir(s.Resumed), s.Folder))
 	if c.late {
 		return nil
 	}
