@@ -118,10 +118,7 @@ func newTile(t *target, rows, vecs int, gathers bool) *tile {
 	p.panel, p.bks = p.arg("b"), p.arg("bks")
 	p.c, p.cs = p.arg("c"), p.arg("cs")
 	p.bias = p.arg("bias")
-	p.panelsLeft = p.param("n")
-	if !gathers {
-		p.panelsLeft = p.param("last") // which emit has read
-	}
+	p.panelsLeft = p.param("last") // which emit has read
 	p.b, p.left, p.row = p.GP64(), p.GP64(), p.GP64()
 	if !gathers && t.mask == opmask && rows <= 6 && rows*vecs > 8 { // where loads are few and a register is free
 		p.ahead = p.arg("bps")
@@ -151,10 +148,8 @@ func (p *tile) lastOf(v int, masked bool) bool { return masked && v == p.vecs-1 
 
 func (p *tile) panels(label string, masked bool) {
 	p.Label(label)
-	if p.at == nil {
-		p.Load(p.Param("n"), p.left)
-		p.MOVQ(p.left, p.panelsLeft)
-	}
+	p.Load(p.Param("n"), p.left)
+	p.MOVQ(p.left, p.panelsLeft)
 	p.Label(label + "_panel")
 	p.rewind()
 	p.products(label, masked)
@@ -164,19 +159,24 @@ func (p *tile) panels(label string, masked bool) {
 	p.ADDQ(operand.I32(int32(p.vecs*p.size)), p.bias)
 	p.DECQ(p.panelsLeft)
 	p.JNE(operand.LabelRef(label + "_panel"))
-	if p.at == nil {
-		p.below(label)
-	}
+	p.below(label)
 }
 
 // below goes on with the next tile below, if one is left.
 func (p *tile) below(label string) {
 	p.DECQ(p.param("m"))
 	p.JE(operand.LabelRef(label + "_end"))
-	p.IMUL3Q(operand.Imm(uint64(p.rows)), p.ars, p.left)
-	p.ADDQ(p.left, p.param("a"))
-	p.IMUL3Q(operand.Imm(uint64(p.rows)), p.cs, p.left)
-	p.ADDQ(p.left, p.param("c"))
+	for _, m := range []struct {
+		at, given string       // where the tile begins, and the parameter that says how far the next one is
+		row       reg.Register // the distance of rows, which says it where none is given
+	}{{"a", "as", p.ars}, {"c", "ys", p.cs}} {
+		if p.at == nil {
+			p.IMUL3Q(operand.Imm(uint64(p.rows)), m.row, p.left)
+		} else {
+			p.Load(p.Param(m.given), p.left)
+		}
+		p.ADDQ(p.left, p.param(m.at))
+	}
 	p.Load(p.Param("c"), p.c)
 	p.Load(p.Param("b"), p.panel)
 	p.Load(p.Param("bias"), p.bias)
@@ -231,6 +231,10 @@ func (p *tile) products(label string, masked bool) {
 	}
 	p.ADDQ(p.bks, p.b)
 	for i := range p.rows {
+		if p.vecs == 1 && p.mask == opmask { // each element is of use once, and comes with the multiplication
+			p.fmaOf(p.aRow(i), p.spare(0), p.acc(i, 0))
+			continue
+		}
 		x := p.spare(p.vecs + i%p.broadcasts())
 		p.broadcast(p.aRow(i), x)
 		for v := range p.vecs {

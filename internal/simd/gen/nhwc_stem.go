@@ -24,9 +24,10 @@ func (t *target) stems() string {
 	return table.String() + "}"
 }
 
-// stem is the tile of a product in which element k of a row is at bytes at[k] behind its first one.
+// stem is m tiles of products below each other, as and ys bytes apart, in which element k of a row is at bytes at[k] behind
+// its first one.
 func (t *target) stem(rows, vecs int) {
-	t.begin(fmt.Sprintf("stem%dx%d%s", rows, vecs, t.name), fmt.Sprintf("is a tile of %d windows by %d vectors.", rows, vecs),
-		"n, k int, at *int, a *float32, ars int, b *float32, bks, bps int, c *float32, cs int, bias *float32, flags, last int")
+	t.begin(fmt.Sprintf("stem%dx%d%s", rows, vecs, t.name), fmt.Sprintf("is tiles of %d windows by %d vectors, below each other.", rows, vecs),
+		"m, n, k int, at *int, a *float32, as, ars int, b *float32, bks, bps int, c *float32, ys, cs int, bias *float32, flags, last int")
 	newTile(t, rows, vecs, true).emit()
 }

@@ -153,6 +153,11 @@ func (t *target) min(a, b, d operand.Op) { t.ps(t.VMINPS, t.VMINPD)(a, b, d) }
 // fma adds a*b to d.
 func (t *target) fma(a, b, d operand.Op) { t.ps(t.VFMADD231PS, t.VFMADD231PD)(a, b, d) }
 
+// fmaOf is fma by one element in memory; only of AVX-512.
+func (t *target) fmaOf(m operand.Mem, b, d operand.Op) {
+	t.ps(t.VFMADD231PS_BCST, t.VFMADD231PD_BCST)(m, b, d)
+}
+
 func (t *target) zero(r reg.Register) { t.VXORPS(r, r, r) }
 
 func (t *target) broadcast(m operand.Mem, d reg.Register) {

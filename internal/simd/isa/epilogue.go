@@ -30,23 +30,38 @@ func (a Act) Flags() int { return [...]int{0, abi.FlagReLU, abi.FlagReLU | abi.F
 // Finish is the epilogue for part of a row: column j, row i of the bias.
 func Finish[T Float](c, sum []T, bias *T, j, i, flags int) {
 	size := int(unsafe.Sizeof(T(0)))
-	for v := range c {
-		x := sum[v]
-		if flags&abi.FlagAdd != 0 {
-			x = Flush(c[v]) + x
+	sum = sum[:len(c)]
+	if flags&abi.FlagAdd != 0 {
+		for v, x := range sum {
+			c[v] = Flush(c[v]) + x
 		}
-		if flags&abi.FlagColBias != 0 {
-			x += Flush(*Add(bias, (j+v)*size))
+	} else {
+		copy(c, sum)
+	}
+	if flags&abi.FlagColBias != 0 && len(c) > 0 {
+		for v, x := range unsafe.Slice(Add(bias, j*size), len(c)) {
+			c[v] += Flush(x)
 		}
-		if flags&abi.FlagRowBias != 0 {
-			x += Flush(*Add(bias, i*size))
+	}
+	if flags&abi.FlagRowBias != 0 {
+		x := Flush(*Add(bias, i*size))
+		for v := range c {
+			c[v] += x
 		}
-		if flags&abi.FlagReLU != 0 && x < 0 {
-			x = 0
+	}
+	if flags&abi.FlagReLU != 0 {
+		for v, x := range c {
+			if x < 0 {
+				c[v] = 0
+			}
 		}
-		if flags&abi.FlagReLU6 != 0 {
-			x = min(x+0, 6) // -0 becomes 0
+	}
+	if flags&abi.FlagReLU6 != 0 {
+		for v, x := range c {
+			c[v] = min(x+0, 6) // -0 becomes 0
 		}
+	}
+	for v, x := range c {
 		c[v] = Flush(x)
 	}
 }

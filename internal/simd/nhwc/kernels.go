@@ -40,8 +40,9 @@ type Kernels struct {
 }
 
 // stemFunc multiplies windows, ars bytes apart, of k > 0 elements each, of which the i-th is at[i] bytes behind a, by n
-// panels of filters, bps bytes apart: rows of them are bks bytes apart. Results are cs bytes apart.
-type stemFunc func(n, k int, at *int, a *float32, ars int, b *float32, bks, bps int, c *float32, cs int, bias *float32, flags, last int) (csr uint32)
+// panels of filters, bps bytes apart: rows of them are bks bytes apart. Results are cs bytes apart. It does so m times: the
+// next windows are as bytes on, their results ys.
+type stemFunc func(m, n, k int, at *int, a *float32, as, ars int, b *float32, bks, bps int, c *float32, ys, cs int, bias *float32, flags, last int) (csr uint32)
 
 // depthwiseGradFunc adds to the sums of taps side by side, ss bytes apart, the products of dy and x over
 // pixels, which are xs and ys bytes apart. In x, taps are tap bytes apart.

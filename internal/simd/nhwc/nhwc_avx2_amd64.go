@@ -64,64 +64,64 @@ func depthwiseGrad2AVX2(pixels int, vectors int, last int, x *float32, xs int, t
 //go:noescape
 func depthwiseGrad3AVX2(pixels int, vectors int, last int, x *float32, xs int, tap int, dy *float32, ys int, sums *float32, ss int) (csr uint32)
 
-// stem1x1AVX2 is a tile of 1 windows by 1 vectors.
+// stem1x1AVX2 is tiles of 1 windows by 1 vectors, below each other.
 //
 //go:noescape
-func stem1x1AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem1x1AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem2x1AVX2 is a tile of 2 windows by 1 vectors.
+// stem2x1AVX2 is tiles of 2 windows by 1 vectors, below each other.
 //
 //go:noescape
-func stem2x1AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem2x1AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem3x1AVX2 is a tile of 3 windows by 1 vectors.
+// stem3x1AVX2 is tiles of 3 windows by 1 vectors, below each other.
 //
 //go:noescape
-func stem3x1AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem3x1AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem4x1AVX2 is a tile of 4 windows by 1 vectors.
+// stem4x1AVX2 is tiles of 4 windows by 1 vectors, below each other.
 //
 //go:noescape
-func stem4x1AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem4x1AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem5x1AVX2 is a tile of 5 windows by 1 vectors.
+// stem5x1AVX2 is tiles of 5 windows by 1 vectors, below each other.
 //
 //go:noescape
-func stem5x1AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem5x1AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem6x1AVX2 is a tile of 6 windows by 1 vectors.
+// stem6x1AVX2 is tiles of 6 windows by 1 vectors, below each other.
 //
 //go:noescape
-func stem6x1AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem6x1AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem1x2AVX2 is a tile of 1 windows by 2 vectors.
+// stem1x2AVX2 is tiles of 1 windows by 2 vectors, below each other.
 //
 //go:noescape
-func stem1x2AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem1x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem2x2AVX2 is a tile of 2 windows by 2 vectors.
+// stem2x2AVX2 is tiles of 2 windows by 2 vectors, below each other.
 //
 //go:noescape
-func stem2x2AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem2x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem3x2AVX2 is a tile of 3 windows by 2 vectors.
+// stem3x2AVX2 is tiles of 3 windows by 2 vectors, below each other.
 //
 //go:noescape
-func stem3x2AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem3x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem4x2AVX2 is a tile of 4 windows by 2 vectors.
+// stem4x2AVX2 is tiles of 4 windows by 2 vectors, below each other.
 //
 //go:noescape
-func stem4x2AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem4x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem5x2AVX2 is a tile of 5 windows by 2 vectors.
+// stem5x2AVX2 is tiles of 5 windows by 2 vectors, below each other.
 //
 //go:noescape
-func stem5x2AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem5x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem6x2AVX2 is a tile of 6 windows by 2 vectors.
+// stem6x2AVX2 is tiles of 6 windows by 2 vectors, below each other.
 //
 //go:noescape
-func stem6x2AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem6x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
 var avx2 = Kernels{width: 8, maskWords: 8, vector: true, tileIn: tileInAVX2, tileOut: tileOutAVX2, tileFilter: tileFilterAVX2, tileDy: tileDyAVX2, tileFilterGrad: tileFilterGradAVX2, copy: copyAVX2, depthwise: depthwiseAVX2, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1AVX2, depthwiseGrad2AVX2, depthwiseGrad3AVX2}, sum: sumAVX2, max: maxAVX2, stem: [][]stemFunc{1: {1: stem1x1AVX2, 2: stem2x1AVX2, 3: stem3x1AVX2, 4: stem4x1AVX2, 5: stem5x1AVX2, 6: stem6x1AVX2}, 2: {1: stem1x2AVX2, 2: stem2x2AVX2, 3: stem3x2AVX2, 4: stem4x2AVX2, 5: stem5x2AVX2, 6: stem6x2AVX2}}}

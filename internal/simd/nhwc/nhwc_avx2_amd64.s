@@ -6111,32 +6111,36 @@ maskedsum:
 	VZEROUPPER
 	RET
 
-// func stem1x1AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem1x1AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·stem1x1AVX2(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem1x1AVX2(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    bks+48(FP), DX
-	MOVQ    c+64(FP), BX
-	MOVQ    cs+72(FP), AX
-	MOVQ    bias+80(FP), SI
-	MOVQ    last+96(FP), AX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), CX
+	MOVQ    bks+64(FP), DX
+	MOVQ    c+80(FP), BX
+	MOVQ    cs+96(FP), AX
+	MOVQ    bias+104(FP), SI
+	MOVQ    last+120(FP), AX
 	CMPQ    AX, $0x08
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R8
+	MOVQ R8, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), AX
+	MOVQ   at+24(FP), AX
 	MOVQ   CX, DI
 	VXORPS Y0, Y0, Y0
-	MOVQ   k+8(FP), R8
+	MOVQ   k+16(FP), R8
 	TESTQ  R8, R8
 	JE     full_sum
 
 full_k:
 	MOVQ         (AX), R9
-	ADDQ         a+24(FP), R9
+	ADDQ         a+32(FP), R9
 	ADDQ         $0x08, AX
 	VMOVUPS      (DI), Y1
 	ADDQ         DX, DI
@@ -6146,31 +6150,31 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    BX, AX
 	VMOVUPS (AX), Y1
 	VADDPS  Y1, Y0, Y0
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (SI), Y1
 	VADDPS  Y1, Y0, Y0
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+104(FP), AX
 	VBROADCASTSS (AX), Y1
 	VADDPS       Y1, Y0, Y0
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Y1, Y1, Y1
 	VMAXPS       Y0, Y1, Y0
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Y1, Y0, Y0
 	VBROADCASTSS six<>+0(SB), Y1
@@ -6180,29 +6184,45 @@ fullrelu6:
 fullrelu:
 	MOVQ    BX, AX
 	VMOVUPS Y0, (AX)
-	ADDQ    bps+56(FP), CX
+	ADDQ    bps+72(FP), CX
 	ADDQ    $+32, BX
 	ADDQ    $+32, SI
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R8
+	ADDQ    R8, a+32(FP)
+	MOVQ    ys+88(FP), R8
+	ADDQ    R8, c+80(FP)
+	MOVQ    c+80(FP), BX
+	MOVQ    b+56(FP), CX
+	MOVQ    bias+104(FP), SI
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), DI
 	NEGQ    AX
 	VMOVUPS (DI)(AX*4), Y15
 
+masked:
+	MOVQ n+8(FP), R8
+	MOVQ R8, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), AX
+	MOVQ   at+24(FP), AX
 	MOVQ   CX, DI
 	VXORPS Y0, Y0, Y0
-	MOVQ   k+8(FP), R8
+	MOVQ   k+16(FP), R8
 	TESTQ  R8, R8
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (AX), R9
-	ADDQ         a+24(FP), R9
+	ADDQ         a+32(FP), R9
 	ADDQ         $0x08, AX
 	VMASKMOVPS   (DI), Y15, Y1
 	ADDQ         DX, DI
@@ -6212,31 +6232,31 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+112(FP)
 	JE         masked_add
 	MOVQ       BX, AX
 	VMASKMOVPS (AX), Y15, Y1
 	VADDPS     Y1, Y0, Y0
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+112(FP)
 	JE         masked_col
 	VMASKMOVPS (SI), Y15, Y1
 	VADDPS     Y1, Y0, Y0
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+104(FP), AX
 	VBROADCASTSS (AX), Y1
 	VADDPS       Y1, Y0, Y0
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Y1, Y1, Y1
 	VMAXPS       Y0, Y1, Y0
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Y1, Y0, Y0
 	VBROADCASTSS six<>+0(SB), Y1
@@ -6246,44 +6266,59 @@ maskedrelu6:
 maskedrelu:
 	MOVQ       BX, AX
 	VMASKMOVPS Y0, Y15, (AX)
-	ADDQ       bps+56(FP), CX
+	ADDQ       bps+72(FP), CX
 	ADDQ       $+32, BX
 	ADDQ       $+32, SI
-	DECQ       n+0(FP)
+	DECQ       last+120(FP)
 	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	MOVQ       as+40(FP), R8
+	ADDQ       R8, a+32(FP)
+	MOVQ       ys+88(FP), R8
+	ADDQ       R8, c+80(FP)
+	MOVQ       c+80(FP), BX
+	MOVQ       b+56(FP), CX
+	MOVQ       bias+104(FP), SI
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem2x1AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem2x1AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·stem2x1AVX2(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem2x1AVX2(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x08
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMOVUPS      (R9), Y2
 	ADDQ         BX, R9
@@ -6295,7 +6330,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Y2
@@ -6305,28 +6340,28 @@ full_sum:
 	VADDPS  Y2, Y1, Y1
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Y2
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y2, Y1, Y1
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y2
 	VADDPS       Y2, Y0, Y0
 	VBROADCASTSS 4(CX), Y2
 	VADDPS       Y2, Y1, Y1
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Y2, Y2, Y2
 	VMAXPS       Y0, Y2, Y0
 	VMAXPS       Y1, Y2, Y1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y2, Y1, Y1
@@ -6340,30 +6375,46 @@ fullrelu:
 	VMOVUPS Y0, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Y1, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R9
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMASKMOVPS   (R9), Y15, Y2
 	ADDQ         BX, R9
@@ -6375,7 +6426,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+112(FP)
 	JE         masked_add
 	MOVQ       SI, CX
 	VMASKMOVPS (CX), Y15, Y2
@@ -6385,28 +6436,28 @@ masked_sum:
 	VADDPS     Y2, Y1, Y1
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+112(FP)
 	JE         masked_col
 	VMASKMOVPS (R8), Y15, Y2
 	VADDPS     Y2, Y0, Y0
 	VADDPS     Y2, Y1, Y1
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y2
 	VADDPS       Y2, Y0, Y0
 	VBROADCASTSS 4(CX), Y2
 	VADDPS       Y2, Y1, Y1
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Y2, Y2, Y2
 	VMAXPS       Y0, Y2, Y0
 	VMAXPS       Y1, Y2, Y1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y2, Y1, Y1
@@ -6420,45 +6471,60 @@ maskedrelu:
 	VMASKMOVPS Y0, Y15, (CX)
 	ADDQ       DI, CX
 	VMASKMOVPS Y1, Y15, (CX)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+72(FP), DX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	DECQ       n+0(FP)
+	DECQ       last+120(FP)
 	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	MOVQ       as+40(FP), R10
+	ADDQ       R10, a+32(FP)
+	MOVQ       ys+88(FP), R10
+	ADDQ       R10, c+80(FP)
+	MOVQ       c+80(FP), SI
+	MOVQ       b+56(FP), DX
+	MOVQ       bias+104(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem3x1AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem3x1AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·stem3x1AVX2(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem3x1AVX2(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x08
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMOVUPS      (R9), Y3
 	ADDQ         BX, R9
@@ -6472,7 +6538,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Y3
@@ -6485,7 +6551,7 @@ full_sum:
 	VADDPS  Y3, Y2, Y2
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Y3
 	VADDPS  Y3, Y0, Y0
@@ -6493,9 +6559,9 @@ full_add:
 	VADDPS  Y3, Y2, Y2
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y3
 	VADDPS       Y3, Y0, Y0
 	VBROADCASTSS 4(CX), Y3
@@ -6504,13 +6570,13 @@ full_col:
 	VADDPS       Y3, Y2, Y2
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Y3, Y3, Y3
 	VMAXPS       Y0, Y3, Y0
 	VMAXPS       Y1, Y3, Y1
 	VMAXPS       Y2, Y3, Y2
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Y3, Y0, Y0
 	VADDPS       Y3, Y1, Y1
@@ -6528,31 +6594,47 @@ fullrelu:
 	VMOVUPS Y1, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Y2, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R9
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMASKMOVPS   (R9), Y15, Y3
 	ADDQ         BX, R9
@@ -6566,7 +6648,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+112(FP)
 	JE         masked_add
 	MOVQ       SI, CX
 	VMASKMOVPS (CX), Y15, Y3
@@ -6579,7 +6661,7 @@ masked_sum:
 	VADDPS     Y3, Y2, Y2
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+112(FP)
 	JE         masked_col
 	VMASKMOVPS (R8), Y15, Y3
 	VADDPS     Y3, Y0, Y0
@@ -6587,9 +6669,9 @@ masked_add:
 	VADDPS     Y3, Y2, Y2
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y3
 	VADDPS       Y3, Y0, Y0
 	VBROADCASTSS 4(CX), Y3
@@ -6598,13 +6680,13 @@ masked_col:
 	VADDPS       Y3, Y2, Y2
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Y3, Y3, Y3
 	VMAXPS       Y0, Y3, Y0
 	VMAXPS       Y1, Y3, Y1
 	VMAXPS       Y2, Y3, Y2
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Y3, Y0, Y0
 	VADDPS       Y3, Y1, Y1
@@ -6622,46 +6704,61 @@ maskedrelu:
 	VMASKMOVPS Y1, Y15, (CX)
 	ADDQ       DI, CX
 	VMASKMOVPS Y2, Y15, (CX)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+72(FP), DX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	DECQ       n+0(FP)
+	DECQ       last+120(FP)
 	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	MOVQ       as+40(FP), R10
+	ADDQ       R10, a+32(FP)
+	MOVQ       ys+88(FP), R10
+	ADDQ       R10, c+80(FP)
+	MOVQ       c+80(FP), SI
+	MOVQ       b+56(FP), DX
+	MOVQ       bias+104(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem4x1AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem4x1AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·stem4x1AVX2(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem4x1AVX2(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x08
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -6679,7 +6776,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Y4
@@ -6695,7 +6792,7 @@ full_sum:
 	VADDPS  Y4, Y3, Y3
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Y4
 	VADDPS  Y4, Y0, Y0
@@ -6704,9 +6801,9 @@ full_add:
 	VADDPS  Y4, Y3, Y3
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y4
 	VADDPS       Y4, Y0, Y0
 	VBROADCASTSS 4(CX), Y4
@@ -6717,14 +6814,14 @@ full_col:
 	VADDPS       Y4, Y3, Y3
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Y4, Y4, Y4
 	VMAXPS       Y0, Y4, Y0
 	VMAXPS       Y1, Y4, Y1
 	VMAXPS       Y2, Y4, Y2
 	VMAXPS       Y3, Y4, Y3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y4, Y1, Y1
@@ -6746,32 +6843,48 @@ fullrelu:
 	VMOVUPS Y2, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Y3, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R9
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -6789,7 +6902,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+112(FP)
 	JE         masked_add
 	MOVQ       SI, CX
 	VMASKMOVPS (CX), Y15, Y4
@@ -6805,7 +6918,7 @@ masked_sum:
 	VADDPS     Y4, Y3, Y3
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+112(FP)
 	JE         masked_col
 	VMASKMOVPS (R8), Y15, Y4
 	VADDPS     Y4, Y0, Y0
@@ -6814,9 +6927,9 @@ masked_add:
 	VADDPS     Y4, Y3, Y3
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y4
 	VADDPS       Y4, Y0, Y0
 	VBROADCASTSS 4(CX), Y4
@@ -6827,14 +6940,14 @@ masked_col:
 	VADDPS       Y4, Y3, Y3
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Y4, Y4, Y4
 	VMAXPS       Y0, Y4, Y0
 	VMAXPS       Y1, Y4, Y1
 	VMAXPS       Y2, Y4, Y2
 	VMAXPS       Y3, Y4, Y3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y4, Y1, Y1
@@ -6856,47 +6969,62 @@ maskedrelu:
 	VMASKMOVPS Y2, Y15, (CX)
 	ADDQ       DI, CX
 	VMASKMOVPS Y3, Y15, (CX)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+72(FP), DX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	DECQ       n+0(FP)
+	DECQ       last+120(FP)
 	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	MOVQ       as+40(FP), R10
+	ADDQ       R10, a+32(FP)
+	MOVQ       ys+88(FP), R10
+	ADDQ       R10, c+80(FP)
+	MOVQ       c+80(FP), SI
+	MOVQ       b+56(FP), DX
+	MOVQ       bias+104(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem5x1AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem5x1AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·stem5x1AVX2(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem5x1AVX2(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x08
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -6916,7 +7044,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Y5
@@ -6935,7 +7063,7 @@ full_sum:
 	VADDPS  Y5, Y4, Y4
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Y5
 	VADDPS  Y5, Y0, Y0
@@ -6945,9 +7073,9 @@ full_add:
 	VADDPS  Y5, Y4, Y4
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y5
 	VADDPS       Y5, Y0, Y0
 	VBROADCASTSS 4(CX), Y5
@@ -6960,7 +7088,7 @@ full_col:
 	VADDPS       Y5, Y4, Y4
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Y5, Y5, Y5
 	VMAXPS       Y0, Y5, Y0
@@ -6968,7 +7096,7 @@ full_row:
 	VMAXPS       Y2, Y5, Y2
 	VMAXPS       Y3, Y5, Y3
 	VMAXPS       Y4, Y5, Y4
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Y5, Y0, Y0
 	VADDPS       Y5, Y1, Y1
@@ -6994,33 +7122,49 @@ fullrelu:
 	VMOVUPS Y3, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Y4, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R9
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -7040,7 +7184,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+112(FP)
 	JE         masked_add
 	MOVQ       SI, CX
 	VMASKMOVPS (CX), Y15, Y5
@@ -7059,7 +7203,7 @@ masked_sum:
 	VADDPS     Y5, Y4, Y4
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+112(FP)
 	JE         masked_col
 	VMASKMOVPS (R8), Y15, Y5
 	VADDPS     Y5, Y0, Y0
@@ -7069,9 +7213,9 @@ masked_add:
 	VADDPS     Y5, Y4, Y4
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y5
 	VADDPS       Y5, Y0, Y0
 	VBROADCASTSS 4(CX), Y5
@@ -7084,7 +7228,7 @@ masked_col:
 	VADDPS       Y5, Y4, Y4
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Y5, Y5, Y5
 	VMAXPS       Y0, Y5, Y0
@@ -7092,7 +7236,7 @@ masked_row:
 	VMAXPS       Y2, Y5, Y2
 	VMAXPS       Y3, Y5, Y3
 	VMAXPS       Y4, Y5, Y4
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Y5, Y0, Y0
 	VADDPS       Y5, Y1, Y1
@@ -7118,34 +7262,49 @@ maskedrelu:
 	VMASKMOVPS Y3, Y15, (CX)
 	ADDQ       DI, CX
 	VMASKMOVPS Y4, Y15, (CX)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+72(FP), DX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	DECQ       n+0(FP)
+	DECQ       last+120(FP)
 	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	MOVQ       as+40(FP), R10
+	ADDQ       R10, a+32(FP)
+	MOVQ       ys+88(FP), R10
+	ADDQ       R10, c+80(FP)
+	MOVQ       c+80(FP), SI
+	MOVQ       b+56(FP), DX
+	MOVQ       bias+104(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem6x1AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem6x1AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·stem6x1AVX2(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem6x1AVX2(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x08
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -7153,13 +7312,13 @@ full_panel:
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -7181,7 +7340,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Y6
@@ -7203,7 +7362,7 @@ full_sum:
 	VADDPS  Y6, Y5, Y5
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Y6
 	VADDPS  Y6, Y0, Y0
@@ -7214,9 +7373,9 @@ full_add:
 	VADDPS  Y6, Y5, Y5
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y6
 	VADDPS       Y6, Y0, Y0
 	VBROADCASTSS 4(CX), Y6
@@ -7231,7 +7390,7 @@ full_col:
 	VADDPS       Y6, Y5, Y5
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Y6, Y6, Y6
 	VMAXPS       Y0, Y6, Y0
@@ -7240,7 +7399,7 @@ full_row:
 	VMAXPS       Y3, Y6, Y3
 	VMAXPS       Y4, Y6, Y4
 	VMAXPS       Y5, Y6, Y5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Y6, Y0, Y0
 	VADDPS       Y6, Y1, Y1
@@ -7270,20 +7429,36 @@ fullrelu:
 	VMOVUPS Y4, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Y5, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+32, SI
 	ADDQ    $+32, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R9
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -7291,13 +7466,13 @@ masked_panel:
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -7319,7 +7494,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+112(FP)
 	JE         masked_add
 	MOVQ       SI, CX
 	VMASKMOVPS (CX), Y15, Y6
@@ -7341,7 +7516,7 @@ masked_sum:
 	VADDPS     Y6, Y5, Y5
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+112(FP)
 	JE         masked_col
 	VMASKMOVPS (R8), Y15, Y6
 	VADDPS     Y6, Y0, Y0
@@ -7352,9 +7527,9 @@ masked_add:
 	VADDPS     Y6, Y5, Y5
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y6
 	VADDPS       Y6, Y0, Y0
 	VBROADCASTSS 4(CX), Y6
@@ -7369,7 +7544,7 @@ masked_col:
 	VADDPS       Y6, Y5, Y5
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Y6, Y6, Y6
 	VMAXPS       Y0, Y6, Y0
@@ -7378,7 +7553,7 @@ masked_row:
 	VMAXPS       Y3, Y6, Y3
 	VMAXPS       Y4, Y6, Y4
 	VMAXPS       Y5, Y6, Y5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Y6, Y0, Y0
 	VADDPS       Y6, Y1, Y1
@@ -7408,44 +7583,59 @@ maskedrelu:
 	VMASKMOVPS Y4, Y15, (CX)
 	ADDQ       DI, CX
 	VMASKMOVPS Y5, Y15, (CX)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+72(FP), DX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	DECQ       n+0(FP)
+	DECQ       last+120(FP)
 	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	MOVQ       as+40(FP), R10
+	ADDQ       R10, a+32(FP)
+	MOVQ       ys+88(FP), R10
+	ADDQ       R10, c+80(FP)
+	MOVQ       c+80(FP), SI
+	MOVQ       b+56(FP), DX
+	MOVQ       bias+104(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem1x2AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem1x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·stem1x2AVX2(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem1x2AVX2(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    bks+48(FP), DX
-	MOVQ    c+64(FP), BX
-	MOVQ    cs+72(FP), AX
-	MOVQ    bias+80(FP), SI
-	MOVQ    last+96(FP), AX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), CX
+	MOVQ    bks+64(FP), DX
+	MOVQ    c+80(FP), BX
+	MOVQ    cs+96(FP), AX
+	MOVQ    bias+104(FP), SI
+	MOVQ    last+120(FP), AX
 	CMPQ    AX, $0x08
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R8
+	MOVQ R8, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), AX
+	MOVQ   at+24(FP), AX
 	MOVQ   CX, DI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   k+8(FP), R8
+	MOVQ   k+16(FP), R8
 	TESTQ  R8, R8
 	JE     full_sum
 
 full_k:
 	MOVQ         (AX), R9
-	ADDQ         a+24(FP), R9
+	ADDQ         a+32(FP), R9
 	ADDQ         $0x08, AX
 	VMOVUPS      (DI), Y2
 	VMOVUPS      32(DI), Y3
@@ -7457,7 +7647,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    BX, AX
 	VMOVUPS (AX), Y2
@@ -7466,7 +7656,7 @@ full_sum:
 	VADDPS  Y2, Y1, Y1
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (SI), Y2
 	VADDPS  Y2, Y0, Y0
@@ -7474,20 +7664,20 @@ full_add:
 	VADDPS  Y2, Y1, Y1
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+104(FP), AX
 	VBROADCASTSS (AX), Y2
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y2, Y1, Y1
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Y2, Y2, Y2
 	VMAXPS       Y0, Y2, Y0
 	VMAXPS       Y1, Y2, Y1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y2, Y1, Y1
@@ -7500,30 +7690,46 @@ fullrelu:
 	MOVQ    BX, AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
-	ADDQ    bps+56(FP), CX
+	ADDQ    bps+72(FP), CX
 	ADDQ    $+64, BX
 	ADDQ    $+64, SI
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R8
+	ADDQ    R8, a+32(FP)
+	MOVQ    ys+88(FP), R8
+	ADDQ    R8, c+80(FP)
+	MOVQ    c+80(FP), BX
+	MOVQ    b+56(FP), CX
+	MOVQ    bias+104(FP), SI
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), DI
 	NEGQ    AX
 	VMOVUPS (DI)(AX*4), Y15
 
+masked:
+	MOVQ n+8(FP), R8
+	MOVQ R8, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), AX
+	MOVQ   at+24(FP), AX
 	MOVQ   CX, DI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   k+8(FP), R8
+	MOVQ   k+16(FP), R8
 	TESTQ  R8, R8
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (AX), R9
-	ADDQ         a+24(FP), R9
+	ADDQ         a+32(FP), R9
 	ADDQ         $0x08, AX
 	VMOVUPS      (DI), Y2
 	VMASKMOVPS   32(DI), Y15, Y3
@@ -7535,7 +7741,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+112(FP)
 	JE         masked_add
 	MOVQ       BX, AX
 	VMOVUPS    (AX), Y2
@@ -7544,7 +7750,7 @@ masked_sum:
 	VADDPS     Y2, Y1, Y1
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+112(FP)
 	JE         masked_col
 	VMOVUPS    (SI), Y2
 	VADDPS     Y2, Y0, Y0
@@ -7552,20 +7758,20 @@ masked_add:
 	VADDPS     Y2, Y1, Y1
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+104(FP), AX
 	VBROADCASTSS (AX), Y2
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y2, Y1, Y1
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Y2, Y2, Y2
 	VMAXPS       Y0, Y2, Y0
 	VMAXPS       Y1, Y2, Y1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y2, Y1, Y1
@@ -7578,46 +7784,61 @@ maskedrelu:
 	MOVQ       BX, AX
 	VMOVUPS    Y0, (AX)
 	VMASKMOVPS Y1, Y15, 32(AX)
-	ADDQ       bps+56(FP), CX
+	ADDQ       bps+72(FP), CX
 	ADDQ       $+64, BX
 	ADDQ       $+64, SI
-	DECQ       n+0(FP)
+	DECQ       last+120(FP)
 	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	MOVQ       as+40(FP), R8
+	ADDQ       R8, a+32(FP)
+	MOVQ       ys+88(FP), R8
+	ADDQ       R8, c+80(FP)
+	MOVQ       c+80(FP), BX
+	MOVQ       b+56(FP), CX
+	MOVQ       bias+104(FP), SI
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem2x2AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem2x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·stem2x2AVX2(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem2x2AVX2(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x08
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMOVUPS      (R9), Y4
 	VMOVUPS      32(R9), Y5
@@ -7632,7 +7853,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Y4
@@ -7646,7 +7867,7 @@ full_sum:
 	VADDPS  Y4, Y3, Y3
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Y4
 	VADDPS  Y4, Y0, Y0
@@ -7656,9 +7877,9 @@ full_add:
 	VADDPS  Y4, Y3, Y3
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y4
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y4, Y1, Y1
@@ -7667,14 +7888,14 @@ full_col:
 	VADDPS       Y4, Y3, Y3
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Y4, Y4, Y4
 	VMAXPS       Y0, Y4, Y0
 	VMAXPS       Y1, Y4, Y1
 	VMAXPS       Y2, Y4, Y2
 	VMAXPS       Y3, Y4, Y3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y4, Y1, Y1
@@ -7694,32 +7915,48 @@ fullrelu:
 	ADDQ    DI, CX
 	VMOVUPS Y2, (CX)
 	VMOVUPS Y3, 32(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R9
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMOVUPS      (R9), Y4
 	VMASKMOVPS   32(R9), Y15, Y5
@@ -7734,7 +7971,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+112(FP)
 	JE         masked_add
 	MOVQ       SI, CX
 	VMOVUPS    (CX), Y4
@@ -7748,7 +7985,7 @@ masked_sum:
 	VADDPS     Y4, Y3, Y3
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+112(FP)
 	JE         masked_col
 	VMOVUPS    (R8), Y4
 	VADDPS     Y4, Y0, Y0
@@ -7758,9 +7995,9 @@ masked_add:
 	VADDPS     Y4, Y3, Y3
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y4
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y4, Y1, Y1
@@ -7769,14 +8006,14 @@ masked_col:
 	VADDPS       Y4, Y3, Y3
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Y4, Y4, Y4
 	VMAXPS       Y0, Y4, Y0
 	VMAXPS       Y1, Y4, Y1
 	VMAXPS       Y2, Y4, Y2
 	VMAXPS       Y3, Y4, Y3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y4, Y1, Y1
@@ -7796,34 +8033,49 @@ maskedrelu:
 	ADDQ       DI, CX
 	VMOVUPS    Y2, (CX)
 	VMASKMOVPS Y3, Y15, 32(CX)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+72(FP), DX
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
-	DECQ       n+0(FP)
+	DECQ       last+120(FP)
 	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	MOVQ       as+40(FP), R10
+	ADDQ       R10, a+32(FP)
+	MOVQ       ys+88(FP), R10
+	ADDQ       R10, c+80(FP)
+	MOVQ       c+80(FP), SI
+	MOVQ       b+56(FP), DX
+	MOVQ       bias+104(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem3x2AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem3x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·stem3x2AVX2(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem3x2AVX2(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x08
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -7831,13 +8083,13 @@ full_panel:
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMOVUPS      (R9), Y6
 	VMOVUPS      32(R9), Y7
@@ -7855,7 +8107,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Y6
@@ -7874,7 +8126,7 @@ full_sum:
 	VADDPS  Y6, Y5, Y5
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Y6
 	VADDPS  Y6, Y0, Y0
@@ -7886,9 +8138,9 @@ full_add:
 	VADDPS  Y6, Y5, Y5
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y6
 	VADDPS       Y6, Y0, Y0
 	VADDPS       Y6, Y1, Y1
@@ -7900,7 +8152,7 @@ full_col:
 	VADDPS       Y6, Y5, Y5
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Y6, Y6, Y6
 	VMAXPS       Y0, Y6, Y0
@@ -7909,7 +8161,7 @@ full_row:
 	VMAXPS       Y3, Y6, Y3
 	VMAXPS       Y4, Y6, Y4
 	VMAXPS       Y5, Y6, Y5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Y6, Y0, Y0
 	VADDPS       Y6, Y1, Y1
@@ -7936,20 +8188,36 @@ fullrelu:
 	ADDQ    DI, CX
 	VMOVUPS Y4, (CX)
 	VMOVUPS Y5, 32(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R9
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -7957,13 +8225,13 @@ masked_panel:
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMOVUPS      (R9), Y6
 	VMASKMOVPS   32(R9), Y15, Y7
@@ -7981,7 +8249,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+112(FP)
 	JE         masked_add
 	MOVQ       SI, CX
 	VMOVUPS    (CX), Y6
@@ -8000,7 +8268,7 @@ masked_sum:
 	VADDPS     Y6, Y5, Y5
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+112(FP)
 	JE         masked_col
 	VMOVUPS    (R8), Y6
 	VADDPS     Y6, Y0, Y0
@@ -8012,9 +8280,9 @@ masked_add:
 	VADDPS     Y6, Y5, Y5
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y6
 	VADDPS       Y6, Y0, Y0
 	VADDPS       Y6, Y1, Y1
@@ -8026,7 +8294,7 @@ masked_col:
 	VADDPS       Y6, Y5, Y5
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Y6, Y6, Y6
 	VMAXPS       Y0, Y6, Y0
@@ -8035,7 +8303,7 @@ masked_row:
 	VMAXPS       Y3, Y6, Y3
 	VMAXPS       Y4, Y6, Y4
 	VMAXPS       Y5, Y6, Y5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Y6, Y0, Y0
 	VADDPS       Y6, Y1, Y1
@@ -8062,34 +8330,49 @@ maskedrelu:
 	ADDQ       DI, CX
 	VMOVUPS    Y4, (CX)
 	VMASKMOVPS Y5, Y15, 32(CX)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+72(FP), DX
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
-	DECQ       n+0(FP)
+	DECQ       last+120(FP)
 	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	MOVQ       as+40(FP), R10
+	ADDQ       R10, a+32(FP)
+	MOVQ       ys+88(FP), R10
+	ADDQ       R10, c+80(FP)
+	MOVQ       c+80(FP), SI
+	MOVQ       b+56(FP), DX
+	MOVQ       bias+104(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem4x2AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem4x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·stem4x2AVX2(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem4x2AVX2(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x08
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -8099,13 +8382,13 @@ full_panel:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -8128,7 +8411,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Y8
@@ -8152,7 +8435,7 @@ full_sum:
 	VADDPS  Y8, Y7, Y7
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Y8
 	VADDPS  Y8, Y0, Y0
@@ -8166,9 +8449,9 @@ full_add:
 	VADDPS  Y8, Y7, Y7
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y8
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
@@ -8183,7 +8466,7 @@ full_col:
 	VADDPS       Y8, Y7, Y7
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Y8, Y8, Y8
 	VMAXPS       Y0, Y8, Y0
@@ -8194,7 +8477,7 @@ full_row:
 	VMAXPS       Y5, Y8, Y5
 	VMAXPS       Y6, Y8, Y6
 	VMAXPS       Y7, Y8, Y7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
@@ -8228,20 +8511,36 @@ fullrelu:
 	ADDQ    DI, CX
 	VMOVUPS Y6, (CX)
 	VMOVUPS Y7, 32(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R9
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -8251,13 +8550,13 @@ masked_panel:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -8280,7 +8579,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+112(FP)
 	JE         masked_add
 	MOVQ       SI, CX
 	VMOVUPS    (CX), Y8
@@ -8304,7 +8603,7 @@ masked_sum:
 	VADDPS     Y8, Y7, Y7
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+112(FP)
 	JE         masked_col
 	VMOVUPS    (R8), Y8
 	VADDPS     Y8, Y0, Y0
@@ -8318,9 +8617,9 @@ masked_add:
 	VADDPS     Y8, Y7, Y7
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y8
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
@@ -8335,7 +8634,7 @@ masked_col:
 	VADDPS       Y8, Y7, Y7
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Y8, Y8, Y8
 	VMAXPS       Y0, Y8, Y0
@@ -8346,7 +8645,7 @@ masked_row:
 	VMAXPS       Y5, Y8, Y5
 	VMAXPS       Y6, Y8, Y6
 	VMAXPS       Y7, Y8, Y7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
@@ -8380,34 +8679,49 @@ maskedrelu:
 	ADDQ       DI, CX
 	VMOVUPS    Y6, (CX)
 	VMASKMOVPS Y7, Y15, 32(CX)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+72(FP), DX
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
-	DECQ       n+0(FP)
+	DECQ       last+120(FP)
 	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	MOVQ       as+40(FP), R10
+	ADDQ       R10, a+32(FP)
+	MOVQ       ys+88(FP), R10
+	ADDQ       R10, c+80(FP)
+	MOVQ       c+80(FP), SI
+	MOVQ       b+56(FP), DX
+	MOVQ       bias+104(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem5x2AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem5x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·stem5x2AVX2(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem5x2AVX2(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x08
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -8419,13 +8733,13 @@ full_panel:
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -8451,7 +8765,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Y10
@@ -8480,7 +8794,7 @@ full_sum:
 	VADDPS  Y10, Y9, Y9
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Y10
 	VADDPS  Y10, Y0, Y0
@@ -8496,9 +8810,9 @@ full_add:
 	VADDPS  Y10, Y9, Y9
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y10
 	VADDPS       Y10, Y0, Y0
 	VADDPS       Y10, Y1, Y1
@@ -8516,7 +8830,7 @@ full_col:
 	VADDPS       Y10, Y9, Y9
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Y10, Y10, Y10
 	VMAXPS       Y0, Y10, Y0
@@ -8529,7 +8843,7 @@ full_row:
 	VMAXPS       Y7, Y10, Y7
 	VMAXPS       Y8, Y10, Y8
 	VMAXPS       Y9, Y10, Y9
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Y10, Y0, Y0
 	VADDPS       Y10, Y1, Y1
@@ -8570,20 +8884,36 @@ fullrelu:
 	ADDQ    DI, CX
 	VMOVUPS Y8, (CX)
 	VMOVUPS Y9, 32(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R9
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -8595,13 +8925,13 @@ masked_panel:
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -8627,7 +8957,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+112(FP)
 	JE         masked_add
 	MOVQ       SI, CX
 	VMOVUPS    (CX), Y10
@@ -8656,7 +8986,7 @@ masked_sum:
 	VADDPS     Y10, Y9, Y9
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+112(FP)
 	JE         masked_col
 	VMOVUPS    (R8), Y10
 	VADDPS     Y10, Y0, Y0
@@ -8672,9 +9002,9 @@ masked_add:
 	VADDPS     Y10, Y9, Y9
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y10
 	VADDPS       Y10, Y0, Y0
 	VADDPS       Y10, Y1, Y1
@@ -8692,7 +9022,7 @@ masked_col:
 	VADDPS       Y10, Y9, Y9
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Y10, Y10, Y10
 	VMAXPS       Y0, Y10, Y0
@@ -8705,7 +9035,7 @@ masked_row:
 	VMAXPS       Y7, Y10, Y7
 	VMAXPS       Y8, Y10, Y8
 	VMAXPS       Y9, Y10, Y9
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Y10, Y0, Y0
 	VADDPS       Y10, Y1, Y1
@@ -8746,34 +9076,49 @@ maskedrelu:
 	ADDQ       DI, CX
 	VMOVUPS    Y8, (CX)
 	VMASKMOVPS Y9, Y15, 32(CX)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+72(FP), DX
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
-	DECQ       n+0(FP)
+	DECQ       last+120(FP)
 	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	MOVQ       as+40(FP), R10
+	ADDQ       R10, a+32(FP)
+	MOVQ       ys+88(FP), R10
+	ADDQ       R10, c+80(FP)
+	MOVQ       c+80(FP), SI
+	MOVQ       b+56(FP), DX
+	MOVQ       bias+104(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem6x2AVX2(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem6x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·stem6x2AVX2(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem6x2AVX2(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x08
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -8787,13 +9132,13 @@ full_panel:
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -8822,7 +9167,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Y12
@@ -8856,7 +9201,7 @@ full_sum:
 	VADDPS  Y12, Y11, Y11
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Y12
 	VADDPS  Y12, Y0, Y0
@@ -8874,9 +9219,9 @@ full_add:
 	VADDPS  Y12, Y11, Y11
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y12
 	VADDPS       Y12, Y0, Y0
 	VADDPS       Y12, Y1, Y1
@@ -8897,7 +9242,7 @@ full_col:
 	VADDPS       Y12, Y11, Y11
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Y12, Y12, Y12
 	VMAXPS       Y0, Y12, Y0
@@ -8912,7 +9257,7 @@ full_row:
 	VMAXPS       Y9, Y12, Y9
 	VMAXPS       Y10, Y12, Y10
 	VMAXPS       Y11, Y12, Y11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Y12, Y0, Y0
 	VADDPS       Y12, Y1, Y1
@@ -8960,20 +9305,36 @@ fullrelu:
 	ADDQ    DI, CX
 	VMOVUPS Y10, (CX)
 	VMOVUPS Y11, 32(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	LEAQ    lanes<>+32(SB), R9
 	NEGQ    CX
 	VMOVUPS (R9)(CX*4), Y15
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -8987,13 +9348,13 @@ masked_panel:
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -9022,7 +9383,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ      $0x00000001, flags+88(FP)
+	TESTQ      $0x00000001, flags+112(FP)
 	JE         masked_add
 	MOVQ       SI, CX
 	VMOVUPS    (CX), Y12
@@ -9056,7 +9417,7 @@ masked_sum:
 	VADDPS     Y12, Y11, Y11
 
 masked_add:
-	TESTQ      $0x00000002, flags+88(FP)
+	TESTQ      $0x00000002, flags+112(FP)
 	JE         masked_col
 	VMOVUPS    (R8), Y12
 	VADDPS     Y12, Y0, Y0
@@ -9074,9 +9435,9 @@ masked_add:
 	VADDPS     Y12, Y11, Y11
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Y12
 	VADDPS       Y12, Y0, Y0
 	VADDPS       Y12, Y1, Y1
@@ -9097,7 +9458,7 @@ masked_col:
 	VADDPS       Y12, Y11, Y11
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Y12, Y12, Y12
 	VMAXPS       Y0, Y12, Y0
@@ -9112,7 +9473,7 @@ masked_row:
 	VMAXPS       Y9, Y12, Y9
 	VMAXPS       Y10, Y12, Y10
 	VMAXPS       Y11, Y12, Y11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Y12, Y0, Y0
 	VADDPS       Y12, Y1, Y1
@@ -9160,13 +9521,24 @@ maskedrelu:
 	ADDQ       DI, CX
 	VMOVUPS    Y10, (CX)
 	VMASKMOVPS Y11, Y15, 32(CX)
-	ADDQ       bps+56(FP), DX
+	ADDQ       bps+72(FP), DX
 	ADDQ       $+64, SI
 	ADDQ       $+64, R8
-	DECQ       n+0(FP)
+	DECQ       last+120(FP)
 	JNE        masked_panel
+	DECQ       m+0(FP)
+	JE         masked_end
+	MOVQ       as+40(FP), R10
+	ADDQ       R10, a+32(FP)
+	MOVQ       ys+88(FP), R10
+	ADDQ       R10, c+80(FP)
+	MOVQ       c+80(FP), SI
+	MOVQ       b+56(FP), DX
+	MOVQ       bias+104(FP), R8
+	JMP        masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET

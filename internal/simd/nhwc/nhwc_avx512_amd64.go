@@ -64,194 +64,194 @@ func depthwiseGrad2AVX512(pixels int, vectors int, last int, x *float32, xs int,
 //go:noescape
 func depthwiseGrad3AVX512(pixels int, vectors int, last int, x *float32, xs int, tap int, dy *float32, ys int, sums *float32, ss int) (csr uint32)
 
-// stem1x1AVX512 is a tile of 1 windows by 1 vectors.
+// stem1x1AVX512 is tiles of 1 windows by 1 vectors, below each other.
 //
 //go:noescape
-func stem1x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem1x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem2x1AVX512 is a tile of 2 windows by 1 vectors.
+// stem2x1AVX512 is tiles of 2 windows by 1 vectors, below each other.
 //
 //go:noescape
-func stem2x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem2x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem3x1AVX512 is a tile of 3 windows by 1 vectors.
+// stem3x1AVX512 is tiles of 3 windows by 1 vectors, below each other.
 //
 //go:noescape
-func stem3x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem3x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem4x1AVX512 is a tile of 4 windows by 1 vectors.
+// stem4x1AVX512 is tiles of 4 windows by 1 vectors, below each other.
 //
 //go:noescape
-func stem4x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem4x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem5x1AVX512 is a tile of 5 windows by 1 vectors.
+// stem5x1AVX512 is tiles of 5 windows by 1 vectors, below each other.
 //
 //go:noescape
-func stem5x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem5x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem6x1AVX512 is a tile of 6 windows by 1 vectors.
+// stem6x1AVX512 is tiles of 6 windows by 1 vectors, below each other.
 //
 //go:noescape
-func stem6x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem6x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem7x1AVX512 is a tile of 7 windows by 1 vectors.
+// stem7x1AVX512 is tiles of 7 windows by 1 vectors, below each other.
 //
 //go:noescape
-func stem7x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem7x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem8x1AVX512 is a tile of 8 windows by 1 vectors.
+// stem8x1AVX512 is tiles of 8 windows by 1 vectors, below each other.
 //
 //go:noescape
-func stem8x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem8x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem9x1AVX512 is a tile of 9 windows by 1 vectors.
+// stem9x1AVX512 is tiles of 9 windows by 1 vectors, below each other.
 //
 //go:noescape
-func stem9x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem9x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem10x1AVX512 is a tile of 10 windows by 1 vectors.
+// stem10x1AVX512 is tiles of 10 windows by 1 vectors, below each other.
 //
 //go:noescape
-func stem10x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem10x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem11x1AVX512 is a tile of 11 windows by 1 vectors.
+// stem11x1AVX512 is tiles of 11 windows by 1 vectors, below each other.
 //
 //go:noescape
-func stem11x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem11x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem12x1AVX512 is a tile of 12 windows by 1 vectors.
+// stem12x1AVX512 is tiles of 12 windows by 1 vectors, below each other.
 //
 //go:noescape
-func stem12x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem12x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem1x2AVX512 is a tile of 1 windows by 2 vectors.
+// stem1x2AVX512 is tiles of 1 windows by 2 vectors, below each other.
 //
 //go:noescape
-func stem1x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem1x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem2x2AVX512 is a tile of 2 windows by 2 vectors.
+// stem2x2AVX512 is tiles of 2 windows by 2 vectors, below each other.
 //
 //go:noescape
-func stem2x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem2x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem3x2AVX512 is a tile of 3 windows by 2 vectors.
+// stem3x2AVX512 is tiles of 3 windows by 2 vectors, below each other.
 //
 //go:noescape
-func stem3x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem3x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem4x2AVX512 is a tile of 4 windows by 2 vectors.
+// stem4x2AVX512 is tiles of 4 windows by 2 vectors, below each other.
 //
 //go:noescape
-func stem4x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem4x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem5x2AVX512 is a tile of 5 windows by 2 vectors.
+// stem5x2AVX512 is tiles of 5 windows by 2 vectors, below each other.
 //
 //go:noescape
-func stem5x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem5x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem6x2AVX512 is a tile of 6 windows by 2 vectors.
+// stem6x2AVX512 is tiles of 6 windows by 2 vectors, below each other.
 //
 //go:noescape
-func stem6x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem6x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem7x2AVX512 is a tile of 7 windows by 2 vectors.
+// stem7x2AVX512 is tiles of 7 windows by 2 vectors, below each other.
 //
 //go:noescape
-func stem7x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem7x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem8x2AVX512 is a tile of 8 windows by 2 vectors.
+// stem8x2AVX512 is tiles of 8 windows by 2 vectors, below each other.
 //
 //go:noescape
-func stem8x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem8x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem9x2AVX512 is a tile of 9 windows by 2 vectors.
+// stem9x2AVX512 is tiles of 9 windows by 2 vectors, below each other.
 //
 //go:noescape
-func stem9x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem9x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem10x2AVX512 is a tile of 10 windows by 2 vectors.
+// stem10x2AVX512 is tiles of 10 windows by 2 vectors, below each other.
 //
 //go:noescape
-func stem10x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem10x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem11x2AVX512 is a tile of 11 windows by 2 vectors.
+// stem11x2AVX512 is tiles of 11 windows by 2 vectors, below each other.
 //
 //go:noescape
-func stem11x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem11x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem12x2AVX512 is a tile of 12 windows by 2 vectors.
+// stem12x2AVX512 is tiles of 12 windows by 2 vectors, below each other.
 //
 //go:noescape
-func stem12x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem12x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem1x3AVX512 is a tile of 1 windows by 3 vectors.
+// stem1x3AVX512 is tiles of 1 windows by 3 vectors, below each other.
 //
 //go:noescape
-func stem1x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem1x3AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem2x3AVX512 is a tile of 2 windows by 3 vectors.
+// stem2x3AVX512 is tiles of 2 windows by 3 vectors, below each other.
 //
 //go:noescape
-func stem2x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem2x3AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem3x3AVX512 is a tile of 3 windows by 3 vectors.
+// stem3x3AVX512 is tiles of 3 windows by 3 vectors, below each other.
 //
 //go:noescape
-func stem3x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem3x3AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem4x3AVX512 is a tile of 4 windows by 3 vectors.
+// stem4x3AVX512 is tiles of 4 windows by 3 vectors, below each other.
 //
 //go:noescape
-func stem4x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem4x3AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem5x3AVX512 is a tile of 5 windows by 3 vectors.
+// stem5x3AVX512 is tiles of 5 windows by 3 vectors, below each other.
 //
 //go:noescape
-func stem5x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem5x3AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem6x3AVX512 is a tile of 6 windows by 3 vectors.
+// stem6x3AVX512 is tiles of 6 windows by 3 vectors, below each other.
 //
 //go:noescape
-func stem6x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem6x3AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem7x3AVX512 is a tile of 7 windows by 3 vectors.
+// stem7x3AVX512 is tiles of 7 windows by 3 vectors, below each other.
 //
 //go:noescape
-func stem7x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem7x3AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem8x3AVX512 is a tile of 8 windows by 3 vectors.
+// stem8x3AVX512 is tiles of 8 windows by 3 vectors, below each other.
 //
 //go:noescape
-func stem8x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem8x3AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem1x4AVX512 is a tile of 1 windows by 4 vectors.
+// stem1x4AVX512 is tiles of 1 windows by 4 vectors, below each other.
 //
 //go:noescape
-func stem1x4AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem1x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem2x4AVX512 is a tile of 2 windows by 4 vectors.
+// stem2x4AVX512 is tiles of 2 windows by 4 vectors, below each other.
 //
 //go:noescape
-func stem2x4AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem2x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem3x4AVX512 is a tile of 3 windows by 4 vectors.
+// stem3x4AVX512 is tiles of 3 windows by 4 vectors, below each other.
 //
 //go:noescape
-func stem3x4AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem3x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem4x4AVX512 is a tile of 4 windows by 4 vectors.
+// stem4x4AVX512 is tiles of 4 windows by 4 vectors, below each other.
 //
 //go:noescape
-func stem4x4AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem4x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem5x4AVX512 is a tile of 5 windows by 4 vectors.
+// stem5x4AVX512 is tiles of 5 windows by 4 vectors, below each other.
 //
 //go:noescape
-func stem5x4AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem5x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-// stem6x4AVX512 is a tile of 6 windows by 4 vectors.
+// stem6x4AVX512 is tiles of 6 windows by 4 vectors, below each other.
 //
 //go:noescape
-func stem6x4AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+func stem6x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
 var avx512 = Kernels{width: 16, maskWords: 1, vector: true, tileIn: tileInAVX512, tileOut: tileOutAVX512, tileFilter: tileFilterAVX512, tileDy: tileDyAVX512, tileFilterGrad: tileFilterGradAVX512, copy: copyAVX512, depthwise: depthwiseAVX512, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1AVX512, depthwiseGrad2AVX512, depthwiseGrad3AVX512}, sum: sumAVX512, max: maxAVX512, stem: [][]stemFunc{1: {1: stem1x1AVX512, 2: stem2x1AVX512, 3: stem3x1AVX512, 4: stem4x1AVX512, 5: stem5x1AVX512, 6: stem6x1AVX512, 7: stem7x1AVX512, 8: stem8x1AVX512, 9: stem9x1AVX512, 10: stem10x1AVX512, 11: stem11x1AVX512, 12: stem12x1AVX512}, 2: {1: stem1x2AVX512, 2: stem2x2AVX512, 3: stem3x2AVX512, 4: stem4x2AVX512, 5: stem5x2AVX512, 6: stem6x2AVX512, 7: stem7x2AVX512, 8: stem8x2AVX512, 9: stem9x2AVX512, 10: stem10x2AVX512, 11: stem11x2AVX512, 12: stem12x2AVX512}, 3: {1: stem1x3AVX512, 2: stem2x3AVX512, 3: stem3x3AVX512, 4: stem4x3AVX512, 5: stem5x3AVX512, 6: stem6x3AVX512, 7: stem7x3AVX512, 8: stem8x3AVX512}, 4: {1: stem1x4AVX512, 2: stem2x4AVX512, 3: stem3x4AVX512, 4: stem4x4AVX512, 5: stem5x4AVX512, 6: stem6x4AVX512}}}

@@ -7488,66 +7488,69 @@ maskedsum:
 	VZEROUPPER
 	RET
 
-// func stem1x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem1x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem1x1AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem1x1AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    bks+48(FP), DX
-	MOVQ    c+64(FP), BX
-	MOVQ    cs+72(FP), AX
-	MOVQ    bias+80(FP), SI
-	MOVQ    last+96(FP), AX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), CX
+	MOVQ    bks+64(FP), DX
+	MOVQ    c+80(FP), BX
+	MOVQ    cs+96(FP), AX
+	MOVQ    bias+104(FP), SI
+	MOVQ    last+120(FP), AX
 	CMPQ    AX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R8
+	MOVQ R8, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), AX
+	MOVQ   at+24(FP), AX
 	MOVQ   CX, DI
 	VXORPS Z0, Z0, Z0
-	MOVQ   k+8(FP), R8
+	MOVQ   k+16(FP), R8
 	TESTQ  R8, R8
 	JE     full_sum
 
 full_k:
-	MOVQ         (AX), R9
-	ADDQ         a+24(FP), R9
-	ADDQ         $0x08, AX
-	VMOVUPS      (DI), Z1
-	ADDQ         DX, DI
-	VBROADCASTSS (R9), Z2
-	VFMADD231PS  Z1, Z2, Z0
-	DECQ         R8
-	JNE          full_k
+	MOVQ             (AX), R9
+	ADDQ             a+32(FP), R9
+	ADDQ             $0x08, AX
+	VMOVUPS          (DI), Z1
+	ADDQ             DX, DI
+	VFMADD231PS.BCST (R9), Z1, Z0
+	DECQ             R8
+	JNE              full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    BX, AX
 	VMOVUPS (AX), Z1
 	VADDPS  Z1, Z0, Z0
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (SI), Z1
 	VADDPS  Z1, Z0, Z0
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+104(FP), AX
 	VBROADCASTSS (AX), Z1
 	VADDPS       Z1, Z0, Z0
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z1, Z1, Z1
 	VMAXPS       Z0, Z1, Z0
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z1, Z0, Z0
 	VBROADCASTSS six<>+0(SB), Z1
@@ -7557,63 +7560,78 @@ fullrelu6:
 fullrelu:
 	MOVQ    BX, AX
 	VMOVUPS Z0, (AX)
-	ADDQ    bps+56(FP), CX
+	ADDQ    bps+72(FP), CX
 	ADDQ    $+64, BX
 	ADDQ    $+64, SI
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R8
+	ADDQ    R8, a+32(FP)
+	MOVQ    ys+88(FP), R8
+	ADDQ    R8, c+80(FP)
+	MOVQ    c+80(FP), BX
+	MOVQ    b+56(FP), CX
+	MOVQ    bias+104(FP), SI
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, DI
 	BZHIQ AX, DI, DI
 	KMOVW DI, K1
 
+masked:
+	MOVQ n+8(FP), R8
+	MOVQ R8, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), AX
+	MOVQ   at+24(FP), AX
 	MOVQ   CX, DI
 	VXORPS Z0, Z0, Z0
-	MOVQ   k+8(FP), R8
+	MOVQ   k+16(FP), R8
 	TESTQ  R8, R8
 	JE     masked_sum
 
 masked_k:
-	MOVQ         (AX), R9
-	ADDQ         a+24(FP), R9
-	ADDQ         $0x08, AX
-	VMOVUPS.Z    (DI), K1, Z1
-	ADDQ         DX, DI
-	VBROADCASTSS (R9), Z2
-	VFMADD231PS  Z1, Z2, Z0
-	DECQ         R8
-	JNE          masked_k
+	MOVQ             (AX), R9
+	ADDQ             a+32(FP), R9
+	ADDQ             $0x08, AX
+	VMOVUPS.Z        (DI), K1, Z1
+	ADDQ             DX, DI
+	VFMADD231PS.BCST (R9), Z1, Z0
+	DECQ             R8
+	JNE              masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      BX, AX
 	VMOVUPS.Z (AX), K1, Z1
 	VADDPS    Z1, Z0, Z0
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS.Z (SI), K1, Z1
 	VADDPS    Z1, Z0, Z0
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+104(FP), AX
 	VBROADCASTSS (AX), Z1
 	VADDPS       Z1, Z0, Z0
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z1, Z1, Z1
 	VMAXPS       Z0, Z1, Z0
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z1, Z0, Z0
 	VBROADCASTSS six<>+0(SB), Z1
@@ -7623,56 +7641,69 @@ maskedrelu6:
 maskedrelu:
 	MOVQ    BX, AX
 	VMOVUPS Z0, K1, (AX)
-	ADDQ    bps+56(FP), CX
+	ADDQ    bps+72(FP), CX
 	ADDQ    $+64, BX
 	ADDQ    $+64, SI
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R8
+	ADDQ    R8, a+32(FP)
+	MOVQ    ys+88(FP), R8
+	ADDQ    R8, c+80(FP)
+	MOVQ    c+80(FP), BX
+	MOVQ    b+56(FP), CX
+	MOVQ    bias+104(FP), SI
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem2x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem2x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem2x1AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem2x1AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	VMOVUPS      (R9), Z2
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z3
-	VFMADD231PS  Z2, Z3, Z0
-	VBROADCASTSS (R11)(AX*1), Z4
-	VFMADD231PS  Z2, Z4, Z1
-	DECQ         R10
-	JNE          full_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	VMOVUPS          (R9), Z2
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z2, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z2, Z1
+	DECQ             R10
+	JNE              full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z2
@@ -7682,28 +7713,28 @@ full_sum:
 	VADDPS  Z2, Z1, Z1
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z2
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z2, Z1, Z1
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z2
 	VADDPS       Z2, Z0, Z0
 	VBROADCASTSS 4(CX), Z2
 	VADDPS       Z2, Z1, Z1
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z2, Z2, Z2
 	VMAXPS       Z0, Z2, Z0
 	VMAXPS       Z1, Z2, Z1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z2, Z0, Z0
 	VADDPS       Z2, Z1, Z1
@@ -7717,42 +7748,56 @@ fullrelu:
 	VMOVUPS Z0, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z1, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	VMOVUPS.Z    (R9), K1, Z2
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z3
-	VFMADD231PS  Z2, Z3, Z0
-	VBROADCASTSS (R11)(AX*1), Z4
-	VFMADD231PS  Z2, Z4, Z1
-	DECQ         R10
-	JNE          masked_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	VMOVUPS.Z        (R9), K1, Z2
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z2, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z2, Z1
+	DECQ             R10
+	JNE              masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS.Z (CX), K1, Z2
@@ -7762,28 +7807,28 @@ masked_sum:
 	VADDPS    Z2, Z1, Z1
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z2
 	VADDPS    Z2, Z0, Z0
 	VADDPS    Z2, Z1, Z1
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z2
 	VADDPS       Z2, Z0, Z0
 	VBROADCASTSS 4(CX), Z2
 	VADDPS       Z2, Z1, Z1
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z2, Z2, Z2
 	VMAXPS       Z0, Z2, Z0
 	VMAXPS       Z1, Z2, Z1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z2, Z0, Z0
 	VADDPS       Z2, Z1, Z1
@@ -7797,59 +7842,71 @@ maskedrelu:
 	VMOVUPS Z0, K1, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z1, K1, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem3x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem3x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem3x1AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem3x1AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	VMOVUPS      (R9), Z3
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z4
-	VFMADD231PS  Z3, Z4, Z0
-	VBROADCASTSS (R11)(AX*1), Z5
-	VFMADD231PS  Z3, Z5, Z1
-	VBROADCASTSS (R11)(AX*2), Z6
-	VFMADD231PS  Z3, Z6, Z2
-	DECQ         R10
-	JNE          full_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	VMOVUPS          (R9), Z3
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z3, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z3, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z3, Z2
+	DECQ             R10
+	JNE              full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z3
@@ -7862,7 +7919,7 @@ full_sum:
 	VADDPS  Z3, Z2, Z2
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z3
 	VADDPS  Z3, Z0, Z0
@@ -7870,9 +7927,9 @@ full_add:
 	VADDPS  Z3, Z2, Z2
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z3
 	VADDPS       Z3, Z0, Z0
 	VBROADCASTSS 4(CX), Z3
@@ -7881,13 +7938,13 @@ full_col:
 	VADDPS       Z3, Z2, Z2
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z3, Z3, Z3
 	VMAXPS       Z0, Z3, Z0
 	VMAXPS       Z1, Z3, Z1
 	VMAXPS       Z2, Z3, Z2
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z3, Z0, Z0
 	VADDPS       Z3, Z1, Z1
@@ -7905,45 +7962,58 @@ fullrelu:
 	VMOVUPS Z1, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z2, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	VMOVUPS.Z    (R9), K1, Z3
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z4
-	VFMADD231PS  Z3, Z4, Z0
-	VBROADCASTSS (R11)(AX*1), Z5
-	VFMADD231PS  Z3, Z5, Z1
-	VBROADCASTSS (R11)(AX*2), Z6
-	VFMADD231PS  Z3, Z6, Z2
-	DECQ         R10
-	JNE          masked_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	VMOVUPS.Z        (R9), K1, Z3
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z3, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z3, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z3, Z2
+	DECQ             R10
+	JNE              masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS.Z (CX), K1, Z3
@@ -7956,7 +8026,7 @@ masked_sum:
 	VADDPS    Z3, Z2, Z2
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z3
 	VADDPS    Z3, Z0, Z0
@@ -7964,9 +8034,9 @@ masked_add:
 	VADDPS    Z3, Z2, Z2
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z3
 	VADDPS       Z3, Z0, Z0
 	VBROADCASTSS 4(CX), Z3
@@ -7975,13 +8045,13 @@ masked_col:
 	VADDPS       Z3, Z2, Z2
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z3, Z3, Z3
 	VMAXPS       Z0, Z3, Z0
 	VMAXPS       Z1, Z3, Z1
 	VMAXPS       Z2, Z3, Z2
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z3, Z0, Z0
 	VADDPS       Z3, Z1, Z1
@@ -7999,64 +8069,75 @@ maskedrelu:
 	VMOVUPS Z1, K1, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z2, K1, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem4x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem4x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem4x1AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem4x1AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	LEAQ         (R11)(AX*2), R12
-	ADDQ         AX, R12
-	VMOVUPS      (R9), Z4
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z5
-	VFMADD231PS  Z4, Z5, Z0
-	VBROADCASTSS (R11)(AX*1), Z6
-	VFMADD231PS  Z4, Z6, Z1
-	VBROADCASTSS (R11)(AX*2), Z7
-	VFMADD231PS  Z4, Z7, Z2
-	VBROADCASTSS (R12), Z8
-	VFMADD231PS  Z4, Z8, Z3
-	DECQ         R10
-	JNE          full_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	LEAQ             (R11)(AX*2), R12
+	ADDQ             AX, R12
+	VMOVUPS          (R9), Z4
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z4, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z4, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z4, Z2
+	VFMADD231PS.BCST (R12), Z4, Z3
+	DECQ             R10
+	JNE              full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z4
@@ -8072,7 +8153,7 @@ full_sum:
 	VADDPS  Z4, Z3, Z3
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z4
 	VADDPS  Z4, Z0, Z0
@@ -8081,9 +8162,9 @@ full_add:
 	VADDPS  Z4, Z3, Z3
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z4
 	VADDPS       Z4, Z0, Z0
 	VBROADCASTSS 4(CX), Z4
@@ -8094,14 +8175,14 @@ full_col:
 	VADDPS       Z4, Z3, Z3
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z4, Z4, Z4
 	VMAXPS       Z0, Z4, Z0
 	VMAXPS       Z1, Z4, Z1
 	VMAXPS       Z2, Z4, Z2
 	VMAXPS       Z3, Z4, Z3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
@@ -8123,50 +8204,62 @@ fullrelu:
 	VMOVUPS Z2, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z3, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	LEAQ         (R11)(AX*2), R12
-	ADDQ         AX, R12
-	VMOVUPS.Z    (R9), K1, Z4
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z5
-	VFMADD231PS  Z4, Z5, Z0
-	VBROADCASTSS (R11)(AX*1), Z6
-	VFMADD231PS  Z4, Z6, Z1
-	VBROADCASTSS (R11)(AX*2), Z7
-	VFMADD231PS  Z4, Z7, Z2
-	VBROADCASTSS (R12), Z8
-	VFMADD231PS  Z4, Z8, Z3
-	DECQ         R10
-	JNE          masked_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	LEAQ             (R11)(AX*2), R12
+	ADDQ             AX, R12
+	VMOVUPS.Z        (R9), K1, Z4
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z4, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z4, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z4, Z2
+	VFMADD231PS.BCST (R12), Z4, Z3
+	DECQ             R10
+	JNE              masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS.Z (CX), K1, Z4
@@ -8182,7 +8275,7 @@ masked_sum:
 	VADDPS    Z4, Z3, Z3
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z4
 	VADDPS    Z4, Z0, Z0
@@ -8191,9 +8284,9 @@ masked_add:
 	VADDPS    Z4, Z3, Z3
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z4
 	VADDPS       Z4, Z0, Z0
 	VBROADCASTSS 4(CX), Z4
@@ -8204,14 +8297,14 @@ masked_col:
 	VADDPS       Z4, Z3, Z3
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z4, Z4, Z4
 	VMAXPS       Z0, Z4, Z0
 	VMAXPS       Z1, Z4, Z1
 	VMAXPS       Z2, Z4, Z2
 	VMAXPS       Z3, Z4, Z3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
@@ -8233,67 +8326,77 @@ maskedrelu:
 	VMOVUPS Z2, K1, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z3, K1, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem5x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem5x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem5x1AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem5x1AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	LEAQ         (R11)(AX*2), R12
-	ADDQ         AX, R12
-	VMOVUPS      (R9), Z5
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z6
-	VFMADD231PS  Z5, Z6, Z0
-	VBROADCASTSS (R11)(AX*1), Z7
-	VFMADD231PS  Z5, Z7, Z1
-	VBROADCASTSS (R11)(AX*2), Z8
-	VFMADD231PS  Z5, Z8, Z2
-	VBROADCASTSS (R12), Z9
-	VFMADD231PS  Z5, Z9, Z3
-	VBROADCASTSS (R12)(AX*1), Z6
-	VFMADD231PS  Z5, Z6, Z4
-	DECQ         R10
-	JNE          full_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	LEAQ             (R11)(AX*2), R12
+	ADDQ             AX, R12
+	VMOVUPS          (R9), Z5
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z5, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z5, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z5, Z2
+	VFMADD231PS.BCST (R12), Z5, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z5, Z4
+	DECQ             R10
+	JNE              full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z5
@@ -8312,7 +8415,7 @@ full_sum:
 	VADDPS  Z5, Z4, Z4
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z5
 	VADDPS  Z5, Z0, Z0
@@ -8322,9 +8425,9 @@ full_add:
 	VADDPS  Z5, Z4, Z4
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z5
 	VADDPS       Z5, Z0, Z0
 	VBROADCASTSS 4(CX), Z5
@@ -8337,7 +8440,7 @@ full_col:
 	VADDPS       Z5, Z4, Z4
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z5, Z5, Z5
 	VMAXPS       Z0, Z5, Z0
@@ -8345,7 +8448,7 @@ full_row:
 	VMAXPS       Z2, Z5, Z2
 	VMAXPS       Z3, Z5, Z3
 	VMAXPS       Z4, Z5, Z4
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z5, Z0, Z0
 	VADDPS       Z5, Z1, Z1
@@ -8371,53 +8474,64 @@ fullrelu:
 	VMOVUPS Z3, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z4, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	LEAQ         (R11)(AX*2), R12
-	ADDQ         AX, R12
-	VMOVUPS.Z    (R9), K1, Z5
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z6
-	VFMADD231PS  Z5, Z6, Z0
-	VBROADCASTSS (R11)(AX*1), Z7
-	VFMADD231PS  Z5, Z7, Z1
-	VBROADCASTSS (R11)(AX*2), Z8
-	VFMADD231PS  Z5, Z8, Z2
-	VBROADCASTSS (R12), Z9
-	VFMADD231PS  Z5, Z9, Z3
-	VBROADCASTSS (R12)(AX*1), Z6
-	VFMADD231PS  Z5, Z6, Z4
-	DECQ         R10
-	JNE          masked_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	LEAQ             (R11)(AX*2), R12
+	ADDQ             AX, R12
+	VMOVUPS.Z        (R9), K1, Z5
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z5, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z5, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z5, Z2
+	VFMADD231PS.BCST (R12), Z5, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z5, Z4
+	DECQ             R10
+	JNE              masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS.Z (CX), K1, Z5
@@ -8436,7 +8550,7 @@ masked_sum:
 	VADDPS    Z5, Z4, Z4
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z5
 	VADDPS    Z5, Z0, Z0
@@ -8446,9 +8560,9 @@ masked_add:
 	VADDPS    Z5, Z4, Z4
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z5
 	VADDPS       Z5, Z0, Z0
 	VBROADCASTSS 4(CX), Z5
@@ -8461,7 +8575,7 @@ masked_col:
 	VADDPS       Z5, Z4, Z4
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z5, Z5, Z5
 	VMAXPS       Z0, Z5, Z0
@@ -8469,7 +8583,7 @@ masked_row:
 	VMAXPS       Z2, Z5, Z2
 	VMAXPS       Z3, Z5, Z3
 	VMAXPS       Z4, Z5, Z4
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z5, Z0, Z0
 	VADDPS       Z5, Z1, Z1
@@ -8495,34 +8609,49 @@ maskedrelu:
 	VMOVUPS Z3, K1, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z4, K1, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem6x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem6x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem6x1AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem6x1AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -8530,35 +8659,29 @@ full_panel:
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	LEAQ         (R11)(AX*2), R12
-	ADDQ         AX, R12
-	VMOVUPS      (R9), Z6
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z7
-	VFMADD231PS  Z6, Z7, Z0
-	VBROADCASTSS (R11)(AX*1), Z8
-	VFMADD231PS  Z6, Z8, Z1
-	VBROADCASTSS (R11)(AX*2), Z9
-	VFMADD231PS  Z6, Z9, Z2
-	VBROADCASTSS (R12), Z10
-	VFMADD231PS  Z6, Z10, Z3
-	VBROADCASTSS (R12)(AX*1), Z7
-	VFMADD231PS  Z6, Z7, Z4
-	VBROADCASTSS (R12)(AX*2), Z8
-	VFMADD231PS  Z6, Z8, Z5
-	DECQ         R10
-	JNE          full_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	LEAQ             (R11)(AX*2), R12
+	ADDQ             AX, R12
+	VMOVUPS          (R9), Z6
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z6, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z6, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z6, Z2
+	VFMADD231PS.BCST (R12), Z6, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z6, Z4
+	VFMADD231PS.BCST (R12)(AX*2), Z6, Z5
+	DECQ             R10
+	JNE              full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z6
@@ -8580,7 +8703,7 @@ full_sum:
 	VADDPS  Z6, Z5, Z5
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z6
 	VADDPS  Z6, Z0, Z0
@@ -8591,9 +8714,9 @@ full_add:
 	VADDPS  Z6, Z5, Z5
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z6
 	VADDPS       Z6, Z0, Z0
 	VBROADCASTSS 4(CX), Z6
@@ -8608,7 +8731,7 @@ full_col:
 	VADDPS       Z6, Z5, Z5
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z6, Z6, Z6
 	VMAXPS       Z0, Z6, Z0
@@ -8617,7 +8740,7 @@ full_row:
 	VMAXPS       Z3, Z6, Z3
 	VMAXPS       Z4, Z6, Z4
 	VMAXPS       Z5, Z6, Z5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -8647,20 +8770,36 @@ fullrelu:
 	VMOVUPS Z4, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z5, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -8668,35 +8807,29 @@ masked_panel:
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	LEAQ         (R11)(AX*2), R12
-	ADDQ         AX, R12
-	VMOVUPS.Z    (R9), K1, Z6
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z7
-	VFMADD231PS  Z6, Z7, Z0
-	VBROADCASTSS (R11)(AX*1), Z8
-	VFMADD231PS  Z6, Z8, Z1
-	VBROADCASTSS (R11)(AX*2), Z9
-	VFMADD231PS  Z6, Z9, Z2
-	VBROADCASTSS (R12), Z10
-	VFMADD231PS  Z6, Z10, Z3
-	VBROADCASTSS (R12)(AX*1), Z7
-	VFMADD231PS  Z6, Z7, Z4
-	VBROADCASTSS (R12)(AX*2), Z8
-	VFMADD231PS  Z6, Z8, Z5
-	DECQ         R10
-	JNE          masked_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	LEAQ             (R11)(AX*2), R12
+	ADDQ             AX, R12
+	VMOVUPS.Z        (R9), K1, Z6
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z6, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z6, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z6, Z2
+	VFMADD231PS.BCST (R12), Z6, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z6, Z4
+	VFMADD231PS.BCST (R12)(AX*2), Z6, Z5
+	DECQ             R10
+	JNE              masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS.Z (CX), K1, Z6
@@ -8718,7 +8851,7 @@ masked_sum:
 	VADDPS    Z6, Z5, Z5
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z6
 	VADDPS    Z6, Z0, Z0
@@ -8729,9 +8862,9 @@ masked_add:
 	VADDPS    Z6, Z5, Z5
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z6
 	VADDPS       Z6, Z0, Z0
 	VBROADCASTSS 4(CX), Z6
@@ -8746,7 +8879,7 @@ masked_col:
 	VADDPS       Z6, Z5, Z5
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z6, Z6, Z6
 	VMAXPS       Z0, Z6, Z0
@@ -8755,7 +8888,7 @@ masked_row:
 	VMAXPS       Z3, Z6, Z3
 	VMAXPS       Z4, Z6, Z4
 	VMAXPS       Z5, Z6, Z5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -8785,34 +8918,49 @@ maskedrelu:
 	VMOVUPS Z4, K1, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z5, K1, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem7x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem7x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem7x1AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem7x1AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -8821,39 +8969,32 @@ full_panel:
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	LEAQ         (R11)(AX*2), R12
-	ADDQ         AX, R12
-	LEAQ         (R12)(AX*2), R13
-	ADDQ         AX, R13
-	VMOVUPS      (R9), Z7
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z8
-	VFMADD231PS  Z7, Z8, Z0
-	VBROADCASTSS (R11)(AX*1), Z9
-	VFMADD231PS  Z7, Z9, Z1
-	VBROADCASTSS (R11)(AX*2), Z10
-	VFMADD231PS  Z7, Z10, Z2
-	VBROADCASTSS (R12), Z11
-	VFMADD231PS  Z7, Z11, Z3
-	VBROADCASTSS (R12)(AX*1), Z8
-	VFMADD231PS  Z7, Z8, Z4
-	VBROADCASTSS (R12)(AX*2), Z9
-	VFMADD231PS  Z7, Z9, Z5
-	VBROADCASTSS (R13), Z10
-	VFMADD231PS  Z7, Z10, Z6
-	DECQ         R10
-	JNE          full_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	LEAQ             (R11)(AX*2), R12
+	ADDQ             AX, R12
+	LEAQ             (R12)(AX*2), R13
+	ADDQ             AX, R13
+	VMOVUPS          (R9), Z7
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z7, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z7, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z7, Z2
+	VFMADD231PS.BCST (R12), Z7, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z7, Z4
+	VFMADD231PS.BCST (R12)(AX*2), Z7, Z5
+	VFMADD231PS.BCST (R13), Z7, Z6
+	DECQ             R10
+	JNE              full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z7
@@ -8878,7 +9019,7 @@ full_sum:
 	VADDPS  Z7, Z6, Z6
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z7
 	VADDPS  Z7, Z0, Z0
@@ -8890,9 +9031,9 @@ full_add:
 	VADDPS  Z7, Z6, Z6
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z7
 	VADDPS       Z7, Z0, Z0
 	VBROADCASTSS 4(CX), Z7
@@ -8909,7 +9050,7 @@ full_col:
 	VADDPS       Z7, Z6, Z6
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z7, Z7, Z7
 	VMAXPS       Z0, Z7, Z0
@@ -8919,7 +9060,7 @@ full_row:
 	VMAXPS       Z4, Z7, Z4
 	VMAXPS       Z5, Z7, Z5
 	VMAXPS       Z6, Z7, Z6
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z7, Z0, Z0
 	VADDPS       Z7, Z1, Z1
@@ -8953,20 +9094,36 @@ fullrelu:
 	VMOVUPS Z5, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z6, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -8975,39 +9132,32 @@ masked_panel:
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	LEAQ         (R11)(AX*2), R12
-	ADDQ         AX, R12
-	LEAQ         (R12)(AX*2), R13
-	ADDQ         AX, R13
-	VMOVUPS.Z    (R9), K1, Z7
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z8
-	VFMADD231PS  Z7, Z8, Z0
-	VBROADCASTSS (R11)(AX*1), Z9
-	VFMADD231PS  Z7, Z9, Z1
-	VBROADCASTSS (R11)(AX*2), Z10
-	VFMADD231PS  Z7, Z10, Z2
-	VBROADCASTSS (R12), Z11
-	VFMADD231PS  Z7, Z11, Z3
-	VBROADCASTSS (R12)(AX*1), Z8
-	VFMADD231PS  Z7, Z8, Z4
-	VBROADCASTSS (R12)(AX*2), Z9
-	VFMADD231PS  Z7, Z9, Z5
-	VBROADCASTSS (R13), Z10
-	VFMADD231PS  Z7, Z10, Z6
-	DECQ         R10
-	JNE          masked_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	LEAQ             (R11)(AX*2), R12
+	ADDQ             AX, R12
+	LEAQ             (R12)(AX*2), R13
+	ADDQ             AX, R13
+	VMOVUPS.Z        (R9), K1, Z7
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z7, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z7, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z7, Z2
+	VFMADD231PS.BCST (R12), Z7, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z7, Z4
+	VFMADD231PS.BCST (R12)(AX*2), Z7, Z5
+	VFMADD231PS.BCST (R13), Z7, Z6
+	DECQ             R10
+	JNE              masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS.Z (CX), K1, Z7
@@ -9032,7 +9182,7 @@ masked_sum:
 	VADDPS    Z7, Z6, Z6
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z7
 	VADDPS    Z7, Z0, Z0
@@ -9044,9 +9194,9 @@ masked_add:
 	VADDPS    Z7, Z6, Z6
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z7
 	VADDPS       Z7, Z0, Z0
 	VBROADCASTSS 4(CX), Z7
@@ -9063,7 +9213,7 @@ masked_col:
 	VADDPS       Z7, Z6, Z6
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z7, Z7, Z7
 	VMAXPS       Z0, Z7, Z0
@@ -9073,7 +9223,7 @@ masked_row:
 	VMAXPS       Z4, Z7, Z4
 	VMAXPS       Z5, Z7, Z5
 	VMAXPS       Z6, Z7, Z6
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z7, Z0, Z0
 	VADDPS       Z7, Z1, Z1
@@ -9107,34 +9257,49 @@ maskedrelu:
 	VMOVUPS Z5, K1, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z6, K1, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem8x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem8x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem8x1AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem8x1AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -9144,41 +9309,33 @@ full_panel:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	LEAQ         (R11)(AX*2), R12
-	ADDQ         AX, R12
-	LEAQ         (R12)(AX*2), R13
-	ADDQ         AX, R13
-	VMOVUPS      (R9), Z8
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z9
-	VFMADD231PS  Z8, Z9, Z0
-	VBROADCASTSS (R11)(AX*1), Z10
-	VFMADD231PS  Z8, Z10, Z1
-	VBROADCASTSS (R11)(AX*2), Z11
-	VFMADD231PS  Z8, Z11, Z2
-	VBROADCASTSS (R12), Z12
-	VFMADD231PS  Z8, Z12, Z3
-	VBROADCASTSS (R12)(AX*1), Z9
-	VFMADD231PS  Z8, Z9, Z4
-	VBROADCASTSS (R12)(AX*2), Z10
-	VFMADD231PS  Z8, Z10, Z5
-	VBROADCASTSS (R13), Z11
-	VFMADD231PS  Z8, Z11, Z6
-	VBROADCASTSS (R13)(AX*1), Z12
-	VFMADD231PS  Z8, Z12, Z7
-	DECQ         R10
-	JNE          full_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	LEAQ             (R11)(AX*2), R12
+	ADDQ             AX, R12
+	LEAQ             (R12)(AX*2), R13
+	ADDQ             AX, R13
+	VMOVUPS          (R9), Z8
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z8, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z8, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z8, Z2
+	VFMADD231PS.BCST (R12), Z8, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z8, Z4
+	VFMADD231PS.BCST (R12)(AX*2), Z8, Z5
+	VFMADD231PS.BCST (R13), Z8, Z6
+	VFMADD231PS.BCST (R13)(AX*1), Z8, Z7
+	DECQ             R10
+	JNE              full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z8
@@ -9206,7 +9363,7 @@ full_sum:
 	VADDPS  Z8, Z7, Z7
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z8
 	VADDPS  Z8, Z0, Z0
@@ -9219,9 +9376,9 @@ full_add:
 	VADDPS  Z8, Z7, Z7
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z8
 	VADDPS       Z8, Z0, Z0
 	VBROADCASTSS 4(CX), Z8
@@ -9240,7 +9397,7 @@ full_col:
 	VADDPS       Z8, Z7, Z7
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPS       Z0, Z8, Z0
@@ -9251,7 +9408,7 @@ full_row:
 	VMAXPS       Z5, Z8, Z5
 	VMAXPS       Z6, Z8, Z6
 	VMAXPS       Z7, Z8, Z7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -9289,20 +9446,36 @@ fullrelu:
 	VMOVUPS Z6, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z7, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -9312,41 +9485,33 @@ masked_panel:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	LEAQ         (R11)(AX*2), R12
-	ADDQ         AX, R12
-	LEAQ         (R12)(AX*2), R13
-	ADDQ         AX, R13
-	VMOVUPS.Z    (R9), K1, Z8
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z9
-	VFMADD231PS  Z8, Z9, Z0
-	VBROADCASTSS (R11)(AX*1), Z10
-	VFMADD231PS  Z8, Z10, Z1
-	VBROADCASTSS (R11)(AX*2), Z11
-	VFMADD231PS  Z8, Z11, Z2
-	VBROADCASTSS (R12), Z12
-	VFMADD231PS  Z8, Z12, Z3
-	VBROADCASTSS (R12)(AX*1), Z9
-	VFMADD231PS  Z8, Z9, Z4
-	VBROADCASTSS (R12)(AX*2), Z10
-	VFMADD231PS  Z8, Z10, Z5
-	VBROADCASTSS (R13), Z11
-	VFMADD231PS  Z8, Z11, Z6
-	VBROADCASTSS (R13)(AX*1), Z12
-	VFMADD231PS  Z8, Z12, Z7
-	DECQ         R10
-	JNE          masked_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	LEAQ             (R11)(AX*2), R12
+	ADDQ             AX, R12
+	LEAQ             (R12)(AX*2), R13
+	ADDQ             AX, R13
+	VMOVUPS.Z        (R9), K1, Z8
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z8, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z8, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z8, Z2
+	VFMADD231PS.BCST (R12), Z8, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z8, Z4
+	VFMADD231PS.BCST (R12)(AX*2), Z8, Z5
+	VFMADD231PS.BCST (R13), Z8, Z6
+	VFMADD231PS.BCST (R13)(AX*1), Z8, Z7
+	DECQ             R10
+	JNE              masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS.Z (CX), K1, Z8
@@ -9374,7 +9539,7 @@ masked_sum:
 	VADDPS    Z8, Z7, Z7
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z8
 	VADDPS    Z8, Z0, Z0
@@ -9387,9 +9552,9 @@ masked_add:
 	VADDPS    Z8, Z7, Z7
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z8
 	VADDPS       Z8, Z0, Z0
 	VBROADCASTSS 4(CX), Z8
@@ -9408,7 +9573,7 @@ masked_col:
 	VADDPS       Z8, Z7, Z7
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPS       Z0, Z8, Z0
@@ -9419,7 +9584,7 @@ masked_row:
 	VMAXPS       Z5, Z8, Z5
 	VMAXPS       Z6, Z8, Z6
 	VMAXPS       Z7, Z8, Z7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -9457,34 +9622,49 @@ maskedrelu:
 	VMOVUPS Z6, K1, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z7, K1, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem9x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem9x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem9x1AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem9x1AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -9495,43 +9675,34 @@ full_panel:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	LEAQ         (R11)(AX*2), R12
-	ADDQ         AX, R12
-	LEAQ         (R12)(AX*2), R13
-	ADDQ         AX, R13
-	VMOVUPS      (R9), Z9
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z10
-	VFMADD231PS  Z9, Z10, Z0
-	VBROADCASTSS (R11)(AX*1), Z11
-	VFMADD231PS  Z9, Z11, Z1
-	VBROADCASTSS (R11)(AX*2), Z12
-	VFMADD231PS  Z9, Z12, Z2
-	VBROADCASTSS (R12), Z13
-	VFMADD231PS  Z9, Z13, Z3
-	VBROADCASTSS (R12)(AX*1), Z10
-	VFMADD231PS  Z9, Z10, Z4
-	VBROADCASTSS (R12)(AX*2), Z11
-	VFMADD231PS  Z9, Z11, Z5
-	VBROADCASTSS (R13), Z12
-	VFMADD231PS  Z9, Z12, Z6
-	VBROADCASTSS (R13)(AX*1), Z13
-	VFMADD231PS  Z9, Z13, Z7
-	VBROADCASTSS (R13)(AX*2), Z10
-	VFMADD231PS  Z9, Z10, Z8
-	DECQ         R10
-	JNE          full_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	LEAQ             (R11)(AX*2), R12
+	ADDQ             AX, R12
+	LEAQ             (R12)(AX*2), R13
+	ADDQ             AX, R13
+	VMOVUPS          (R9), Z9
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z9, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z9, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z9, Z2
+	VFMADD231PS.BCST (R12), Z9, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z9, Z4
+	VFMADD231PS.BCST (R12)(AX*2), Z9, Z5
+	VFMADD231PS.BCST (R13), Z9, Z6
+	VFMADD231PS.BCST (R13)(AX*1), Z9, Z7
+	VFMADD231PS.BCST (R13)(AX*2), Z9, Z8
+	DECQ             R10
+	JNE              full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z9
@@ -9562,7 +9733,7 @@ full_sum:
 	VADDPS  Z9, Z8, Z8
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z9
 	VADDPS  Z9, Z0, Z0
@@ -9576,9 +9747,9 @@ full_add:
 	VADDPS  Z9, Z8, Z8
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z9
 	VADDPS       Z9, Z0, Z0
 	VBROADCASTSS 4(CX), Z9
@@ -9599,7 +9770,7 @@ full_col:
 	VADDPS       Z9, Z8, Z8
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z9, Z9, Z9
 	VMAXPS       Z0, Z9, Z0
@@ -9611,7 +9782,7 @@ full_row:
 	VMAXPS       Z6, Z9, Z6
 	VMAXPS       Z7, Z9, Z7
 	VMAXPS       Z8, Z9, Z8
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z9, Z0, Z0
 	VADDPS       Z9, Z1, Z1
@@ -9653,20 +9824,36 @@ fullrelu:
 	VMOVUPS Z7, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z8, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -9677,43 +9864,34 @@ masked_panel:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	LEAQ         (R11)(AX*2), R12
-	ADDQ         AX, R12
-	LEAQ         (R12)(AX*2), R13
-	ADDQ         AX, R13
-	VMOVUPS.Z    (R9), K1, Z9
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z10
-	VFMADD231PS  Z9, Z10, Z0
-	VBROADCASTSS (R11)(AX*1), Z11
-	VFMADD231PS  Z9, Z11, Z1
-	VBROADCASTSS (R11)(AX*2), Z12
-	VFMADD231PS  Z9, Z12, Z2
-	VBROADCASTSS (R12), Z13
-	VFMADD231PS  Z9, Z13, Z3
-	VBROADCASTSS (R12)(AX*1), Z10
-	VFMADD231PS  Z9, Z10, Z4
-	VBROADCASTSS (R12)(AX*2), Z11
-	VFMADD231PS  Z9, Z11, Z5
-	VBROADCASTSS (R13), Z12
-	VFMADD231PS  Z9, Z12, Z6
-	VBROADCASTSS (R13)(AX*1), Z13
-	VFMADD231PS  Z9, Z13, Z7
-	VBROADCASTSS (R13)(AX*2), Z10
-	VFMADD231PS  Z9, Z10, Z8
-	DECQ         R10
-	JNE          masked_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	LEAQ             (R11)(AX*2), R12
+	ADDQ             AX, R12
+	LEAQ             (R12)(AX*2), R13
+	ADDQ             AX, R13
+	VMOVUPS.Z        (R9), K1, Z9
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z9, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z9, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z9, Z2
+	VFMADD231PS.BCST (R12), Z9, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z9, Z4
+	VFMADD231PS.BCST (R12)(AX*2), Z9, Z5
+	VFMADD231PS.BCST (R13), Z9, Z6
+	VFMADD231PS.BCST (R13)(AX*1), Z9, Z7
+	VFMADD231PS.BCST (R13)(AX*2), Z9, Z8
+	DECQ             R10
+	JNE              masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS.Z (CX), K1, Z9
@@ -9744,7 +9922,7 @@ masked_sum:
 	VADDPS    Z9, Z8, Z8
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z9
 	VADDPS    Z9, Z0, Z0
@@ -9758,9 +9936,9 @@ masked_add:
 	VADDPS    Z9, Z8, Z8
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z9
 	VADDPS       Z9, Z0, Z0
 	VBROADCASTSS 4(CX), Z9
@@ -9781,7 +9959,7 @@ masked_col:
 	VADDPS       Z9, Z8, Z8
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z9, Z9, Z9
 	VMAXPS       Z0, Z9, Z0
@@ -9793,7 +9971,7 @@ masked_row:
 	VMAXPS       Z6, Z9, Z6
 	VMAXPS       Z7, Z9, Z7
 	VMAXPS       Z8, Z9, Z8
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z9, Z0, Z0
 	VADDPS       Z9, Z1, Z1
@@ -9835,34 +10013,49 @@ maskedrelu:
 	VMOVUPS Z7, K1, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z8, K1, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem10x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem10x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem10x1AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem10x1AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -9874,47 +10067,37 @@ full_panel:
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	LEAQ         (R11)(AX*2), R12
-	ADDQ         AX, R12
-	LEAQ         (R12)(AX*2), R13
-	ADDQ         AX, R13
-	LEAQ         (R13)(AX*2), R14
-	ADDQ         AX, R14
-	VMOVUPS      (R9), Z10
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z11
-	VFMADD231PS  Z10, Z11, Z0
-	VBROADCASTSS (R11)(AX*1), Z12
-	VFMADD231PS  Z10, Z12, Z1
-	VBROADCASTSS (R11)(AX*2), Z13
-	VFMADD231PS  Z10, Z13, Z2
-	VBROADCASTSS (R12), Z14
-	VFMADD231PS  Z10, Z14, Z3
-	VBROADCASTSS (R12)(AX*1), Z11
-	VFMADD231PS  Z10, Z11, Z4
-	VBROADCASTSS (R12)(AX*2), Z12
-	VFMADD231PS  Z10, Z12, Z5
-	VBROADCASTSS (R13), Z13
-	VFMADD231PS  Z10, Z13, Z6
-	VBROADCASTSS (R13)(AX*1), Z14
-	VFMADD231PS  Z10, Z14, Z7
-	VBROADCASTSS (R13)(AX*2), Z11
-	VFMADD231PS  Z10, Z11, Z8
-	VBROADCASTSS (R14), Z12
-	VFMADD231PS  Z10, Z12, Z9
-	DECQ         R10
-	JNE          full_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	LEAQ             (R11)(AX*2), R12
+	ADDQ             AX, R12
+	LEAQ             (R12)(AX*2), R13
+	ADDQ             AX, R13
+	LEAQ             (R13)(AX*2), R14
+	ADDQ             AX, R14
+	VMOVUPS          (R9), Z10
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z10, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z10, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z10, Z2
+	VFMADD231PS.BCST (R12), Z10, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z10, Z4
+	VFMADD231PS.BCST (R12)(AX*2), Z10, Z5
+	VFMADD231PS.BCST (R13), Z10, Z6
+	VFMADD231PS.BCST (R13)(AX*1), Z10, Z7
+	VFMADD231PS.BCST (R13)(AX*2), Z10, Z8
+	VFMADD231PS.BCST (R14), Z10, Z9
+	DECQ             R10
+	JNE              full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z10
@@ -9948,7 +10131,7 @@ full_sum:
 	VADDPS  Z10, Z9, Z9
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z10
 	VADDPS  Z10, Z0, Z0
@@ -9963,9 +10146,9 @@ full_add:
 	VADDPS  Z10, Z9, Z9
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z10
 	VADDPS       Z10, Z0, Z0
 	VBROADCASTSS 4(CX), Z10
@@ -9988,7 +10171,7 @@ full_col:
 	VADDPS       Z10, Z9, Z9
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z10, Z10, Z10
 	VMAXPS       Z0, Z10, Z0
@@ -10001,7 +10184,7 @@ full_row:
 	VMAXPS       Z7, Z10, Z7
 	VMAXPS       Z8, Z10, Z8
 	VMAXPS       Z9, Z10, Z9
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z10, Z0, Z0
 	VADDPS       Z10, Z1, Z1
@@ -10047,20 +10230,36 @@ fullrelu:
 	VMOVUPS Z8, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z9, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -10072,47 +10271,37 @@ masked_panel:
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	LEAQ         (R11)(AX*2), R12
-	ADDQ         AX, R12
-	LEAQ         (R12)(AX*2), R13
-	ADDQ         AX, R13
-	LEAQ         (R13)(AX*2), R14
-	ADDQ         AX, R14
-	VMOVUPS.Z    (R9), K1, Z10
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z11
-	VFMADD231PS  Z10, Z11, Z0
-	VBROADCASTSS (R11)(AX*1), Z12
-	VFMADD231PS  Z10, Z12, Z1
-	VBROADCASTSS (R11)(AX*2), Z13
-	VFMADD231PS  Z10, Z13, Z2
-	VBROADCASTSS (R12), Z14
-	VFMADD231PS  Z10, Z14, Z3
-	VBROADCASTSS (R12)(AX*1), Z11
-	VFMADD231PS  Z10, Z11, Z4
-	VBROADCASTSS (R12)(AX*2), Z12
-	VFMADD231PS  Z10, Z12, Z5
-	VBROADCASTSS (R13), Z13
-	VFMADD231PS  Z10, Z13, Z6
-	VBROADCASTSS (R13)(AX*1), Z14
-	VFMADD231PS  Z10, Z14, Z7
-	VBROADCASTSS (R13)(AX*2), Z11
-	VFMADD231PS  Z10, Z11, Z8
-	VBROADCASTSS (R14), Z12
-	VFMADD231PS  Z10, Z12, Z9
-	DECQ         R10
-	JNE          masked_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	LEAQ             (R11)(AX*2), R12
+	ADDQ             AX, R12
+	LEAQ             (R12)(AX*2), R13
+	ADDQ             AX, R13
+	LEAQ             (R13)(AX*2), R14
+	ADDQ             AX, R14
+	VMOVUPS.Z        (R9), K1, Z10
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z10, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z10, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z10, Z2
+	VFMADD231PS.BCST (R12), Z10, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z10, Z4
+	VFMADD231PS.BCST (R12)(AX*2), Z10, Z5
+	VFMADD231PS.BCST (R13), Z10, Z6
+	VFMADD231PS.BCST (R13)(AX*1), Z10, Z7
+	VFMADD231PS.BCST (R13)(AX*2), Z10, Z8
+	VFMADD231PS.BCST (R14), Z10, Z9
+	DECQ             R10
+	JNE              masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS.Z (CX), K1, Z10
@@ -10146,7 +10335,7 @@ masked_sum:
 	VADDPS    Z10, Z9, Z9
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z10
 	VADDPS    Z10, Z0, Z0
@@ -10161,9 +10350,9 @@ masked_add:
 	VADDPS    Z10, Z9, Z9
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z10
 	VADDPS       Z10, Z0, Z0
 	VBROADCASTSS 4(CX), Z10
@@ -10186,7 +10375,7 @@ masked_col:
 	VADDPS       Z10, Z9, Z9
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z10, Z10, Z10
 	VMAXPS       Z0, Z10, Z0
@@ -10199,7 +10388,7 @@ masked_row:
 	VMAXPS       Z7, Z10, Z7
 	VMAXPS       Z8, Z10, Z8
 	VMAXPS       Z9, Z10, Z9
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z10, Z0, Z0
 	VADDPS       Z10, Z1, Z1
@@ -10245,34 +10434,49 @@ maskedrelu:
 	VMOVUPS Z8, K1, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z9, K1, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem11x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem11x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem11x1AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem11x1AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -10285,49 +10489,38 @@ full_panel:
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	LEAQ         (R11)(AX*2), R12
-	ADDQ         AX, R12
-	LEAQ         (R12)(AX*2), R13
-	ADDQ         AX, R13
-	LEAQ         (R13)(AX*2), R14
-	ADDQ         AX, R14
-	VMOVUPS      (R9), Z11
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z12
-	VFMADD231PS  Z11, Z12, Z0
-	VBROADCASTSS (R11)(AX*1), Z13
-	VFMADD231PS  Z11, Z13, Z1
-	VBROADCASTSS (R11)(AX*2), Z14
-	VFMADD231PS  Z11, Z14, Z2
-	VBROADCASTSS (R12), Z15
-	VFMADD231PS  Z11, Z15, Z3
-	VBROADCASTSS (R12)(AX*1), Z12
-	VFMADD231PS  Z11, Z12, Z4
-	VBROADCASTSS (R12)(AX*2), Z13
-	VFMADD231PS  Z11, Z13, Z5
-	VBROADCASTSS (R13), Z14
-	VFMADD231PS  Z11, Z14, Z6
-	VBROADCASTSS (R13)(AX*1), Z15
-	VFMADD231PS  Z11, Z15, Z7
-	VBROADCASTSS (R13)(AX*2), Z12
-	VFMADD231PS  Z11, Z12, Z8
-	VBROADCASTSS (R14), Z13
-	VFMADD231PS  Z11, Z13, Z9
-	VBROADCASTSS (R14)(AX*1), Z14
-	VFMADD231PS  Z11, Z14, Z10
-	DECQ         R10
-	JNE          full_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	LEAQ             (R11)(AX*2), R12
+	ADDQ             AX, R12
+	LEAQ             (R12)(AX*2), R13
+	ADDQ             AX, R13
+	LEAQ             (R13)(AX*2), R14
+	ADDQ             AX, R14
+	VMOVUPS          (R9), Z11
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z11, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z11, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z11, Z2
+	VFMADD231PS.BCST (R12), Z11, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z11, Z4
+	VFMADD231PS.BCST (R12)(AX*2), Z11, Z5
+	VFMADD231PS.BCST (R13), Z11, Z6
+	VFMADD231PS.BCST (R13)(AX*1), Z11, Z7
+	VFMADD231PS.BCST (R13)(AX*2), Z11, Z8
+	VFMADD231PS.BCST (R14), Z11, Z9
+	VFMADD231PS.BCST (R14)(AX*1), Z11, Z10
+	DECQ             R10
+	JNE              full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z11
@@ -10364,7 +10557,7 @@ full_sum:
 	VADDPS  Z11, Z10, Z10
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z11
 	VADDPS  Z11, Z0, Z0
@@ -10380,9 +10573,9 @@ full_add:
 	VADDPS  Z11, Z10, Z10
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z11
 	VADDPS       Z11, Z0, Z0
 	VBROADCASTSS 4(CX), Z11
@@ -10407,7 +10600,7 @@ full_col:
 	VADDPS       Z11, Z10, Z10
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z11, Z11, Z11
 	VMAXPS       Z0, Z11, Z0
@@ -10421,7 +10614,7 @@ full_row:
 	VMAXPS       Z8, Z11, Z8
 	VMAXPS       Z9, Z11, Z9
 	VMAXPS       Z10, Z11, Z10
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z11, Z0, Z0
 	VADDPS       Z11, Z1, Z1
@@ -10471,20 +10664,36 @@ fullrelu:
 	VMOVUPS Z9, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z10, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -10497,49 +10706,38 @@ masked_panel:
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	LEAQ         (R11)(AX*2), R12
-	ADDQ         AX, R12
-	LEAQ         (R12)(AX*2), R13
-	ADDQ         AX, R13
-	LEAQ         (R13)(AX*2), R14
-	ADDQ         AX, R14
-	VMOVUPS.Z    (R9), K1, Z11
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z12
-	VFMADD231PS  Z11, Z12, Z0
-	VBROADCASTSS (R11)(AX*1), Z13
-	VFMADD231PS  Z11, Z13, Z1
-	VBROADCASTSS (R11)(AX*2), Z14
-	VFMADD231PS  Z11, Z14, Z2
-	VBROADCASTSS (R12), Z15
-	VFMADD231PS  Z11, Z15, Z3
-	VBROADCASTSS (R12)(AX*1), Z12
-	VFMADD231PS  Z11, Z12, Z4
-	VBROADCASTSS (R12)(AX*2), Z13
-	VFMADD231PS  Z11, Z13, Z5
-	VBROADCASTSS (R13), Z14
-	VFMADD231PS  Z11, Z14, Z6
-	VBROADCASTSS (R13)(AX*1), Z15
-	VFMADD231PS  Z11, Z15, Z7
-	VBROADCASTSS (R13)(AX*2), Z12
-	VFMADD231PS  Z11, Z12, Z8
-	VBROADCASTSS (R14), Z13
-	VFMADD231PS  Z11, Z13, Z9
-	VBROADCASTSS (R14)(AX*1), Z14
-	VFMADD231PS  Z11, Z14, Z10
-	DECQ         R10
-	JNE          masked_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	LEAQ             (R11)(AX*2), R12
+	ADDQ             AX, R12
+	LEAQ             (R12)(AX*2), R13
+	ADDQ             AX, R13
+	LEAQ             (R13)(AX*2), R14
+	ADDQ             AX, R14
+	VMOVUPS.Z        (R9), K1, Z11
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z11, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z11, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z11, Z2
+	VFMADD231PS.BCST (R12), Z11, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z11, Z4
+	VFMADD231PS.BCST (R12)(AX*2), Z11, Z5
+	VFMADD231PS.BCST (R13), Z11, Z6
+	VFMADD231PS.BCST (R13)(AX*1), Z11, Z7
+	VFMADD231PS.BCST (R13)(AX*2), Z11, Z8
+	VFMADD231PS.BCST (R14), Z11, Z9
+	VFMADD231PS.BCST (R14)(AX*1), Z11, Z10
+	DECQ             R10
+	JNE              masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS.Z (CX), K1, Z11
@@ -10576,7 +10774,7 @@ masked_sum:
 	VADDPS    Z11, Z10, Z10
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z11
 	VADDPS    Z11, Z0, Z0
@@ -10592,9 +10790,9 @@ masked_add:
 	VADDPS    Z11, Z10, Z10
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z11
 	VADDPS       Z11, Z0, Z0
 	VBROADCASTSS 4(CX), Z11
@@ -10619,7 +10817,7 @@ masked_col:
 	VADDPS       Z11, Z10, Z10
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z11, Z11, Z11
 	VMAXPS       Z0, Z11, Z0
@@ -10633,7 +10831,7 @@ masked_row:
 	VMAXPS       Z8, Z11, Z8
 	VMAXPS       Z9, Z11, Z9
 	VMAXPS       Z10, Z11, Z10
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z11, Z0, Z0
 	VADDPS       Z11, Z1, Z1
@@ -10683,34 +10881,49 @@ maskedrelu:
 	VMOVUPS Z9, K1, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z10, K1, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem12x1AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem12x1AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem12x1AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem12x1AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -10724,51 +10937,39 @@ full_panel:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	LEAQ         (R11)(AX*2), R12
-	ADDQ         AX, R12
-	LEAQ         (R12)(AX*2), R13
-	ADDQ         AX, R13
-	LEAQ         (R13)(AX*2), R14
-	ADDQ         AX, R14
-	VMOVUPS      (R9), Z12
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z13
-	VFMADD231PS  Z12, Z13, Z0
-	VBROADCASTSS (R11)(AX*1), Z14
-	VFMADD231PS  Z12, Z14, Z1
-	VBROADCASTSS (R11)(AX*2), Z15
-	VFMADD231PS  Z12, Z15, Z2
-	VBROADCASTSS (R12), Z16
-	VFMADD231PS  Z12, Z16, Z3
-	VBROADCASTSS (R12)(AX*1), Z13
-	VFMADD231PS  Z12, Z13, Z4
-	VBROADCASTSS (R12)(AX*2), Z14
-	VFMADD231PS  Z12, Z14, Z5
-	VBROADCASTSS (R13), Z15
-	VFMADD231PS  Z12, Z15, Z6
-	VBROADCASTSS (R13)(AX*1), Z16
-	VFMADD231PS  Z12, Z16, Z7
-	VBROADCASTSS (R13)(AX*2), Z13
-	VFMADD231PS  Z12, Z13, Z8
-	VBROADCASTSS (R14), Z14
-	VFMADD231PS  Z12, Z14, Z9
-	VBROADCASTSS (R14)(AX*1), Z15
-	VFMADD231PS  Z12, Z15, Z10
-	VBROADCASTSS (R14)(AX*2), Z16
-	VFMADD231PS  Z12, Z16, Z11
-	DECQ         R10
-	JNE          full_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	LEAQ             (R11)(AX*2), R12
+	ADDQ             AX, R12
+	LEAQ             (R12)(AX*2), R13
+	ADDQ             AX, R13
+	LEAQ             (R13)(AX*2), R14
+	ADDQ             AX, R14
+	VMOVUPS          (R9), Z12
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z12, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z12, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z12, Z2
+	VFMADD231PS.BCST (R12), Z12, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z12, Z4
+	VFMADD231PS.BCST (R12)(AX*2), Z12, Z5
+	VFMADD231PS.BCST (R13), Z12, Z6
+	VFMADD231PS.BCST (R13)(AX*1), Z12, Z7
+	VFMADD231PS.BCST (R13)(AX*2), Z12, Z8
+	VFMADD231PS.BCST (R14), Z12, Z9
+	VFMADD231PS.BCST (R14)(AX*1), Z12, Z10
+	VFMADD231PS.BCST (R14)(AX*2), Z12, Z11
+	DECQ             R10
+	JNE              full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z12
@@ -10808,7 +11009,7 @@ full_sum:
 	VADDPS  Z12, Z11, Z11
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z12
 	VADDPS  Z12, Z0, Z0
@@ -10825,9 +11026,9 @@ full_add:
 	VADDPS  Z12, Z11, Z11
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z12
 	VADDPS       Z12, Z0, Z0
 	VBROADCASTSS 4(CX), Z12
@@ -10854,7 +11055,7 @@ full_col:
 	VADDPS       Z12, Z11, Z11
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPS       Z0, Z12, Z0
@@ -10869,7 +11070,7 @@ full_row:
 	VMAXPS       Z9, Z12, Z9
 	VMAXPS       Z10, Z12, Z10
 	VMAXPS       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -10923,20 +11124,36 @@ fullrelu:
 	VMOVUPS Z10, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z11, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -10950,51 +11167,39 @@ masked_panel:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
-	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
-	ADDQ         $0x08, CX
-	LEAQ         (R11)(AX*2), R12
-	ADDQ         AX, R12
-	LEAQ         (R12)(AX*2), R13
-	ADDQ         AX, R13
-	LEAQ         (R13)(AX*2), R14
-	ADDQ         AX, R14
-	VMOVUPS.Z    (R9), K1, Z12
-	ADDQ         BX, R9
-	VBROADCASTSS (R11), Z13
-	VFMADD231PS  Z12, Z13, Z0
-	VBROADCASTSS (R11)(AX*1), Z14
-	VFMADD231PS  Z12, Z14, Z1
-	VBROADCASTSS (R11)(AX*2), Z15
-	VFMADD231PS  Z12, Z15, Z2
-	VBROADCASTSS (R12), Z16
-	VFMADD231PS  Z12, Z16, Z3
-	VBROADCASTSS (R12)(AX*1), Z13
-	VFMADD231PS  Z12, Z13, Z4
-	VBROADCASTSS (R12)(AX*2), Z14
-	VFMADD231PS  Z12, Z14, Z5
-	VBROADCASTSS (R13), Z15
-	VFMADD231PS  Z12, Z15, Z6
-	VBROADCASTSS (R13)(AX*1), Z16
-	VFMADD231PS  Z12, Z16, Z7
-	VBROADCASTSS (R13)(AX*2), Z13
-	VFMADD231PS  Z12, Z13, Z8
-	VBROADCASTSS (R14), Z14
-	VFMADD231PS  Z12, Z14, Z9
-	VBROADCASTSS (R14)(AX*1), Z15
-	VFMADD231PS  Z12, Z15, Z10
-	VBROADCASTSS (R14)(AX*2), Z16
-	VFMADD231PS  Z12, Z16, Z11
-	DECQ         R10
-	JNE          masked_k
+	MOVQ             (CX), R11
+	ADDQ             a+32(FP), R11
+	ADDQ             $0x08, CX
+	LEAQ             (R11)(AX*2), R12
+	ADDQ             AX, R12
+	LEAQ             (R12)(AX*2), R13
+	ADDQ             AX, R13
+	LEAQ             (R13)(AX*2), R14
+	ADDQ             AX, R14
+	VMOVUPS.Z        (R9), K1, Z12
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (R11), Z12, Z0
+	VFMADD231PS.BCST (R11)(AX*1), Z12, Z1
+	VFMADD231PS.BCST (R11)(AX*2), Z12, Z2
+	VFMADD231PS.BCST (R12), Z12, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z12, Z4
+	VFMADD231PS.BCST (R12)(AX*2), Z12, Z5
+	VFMADD231PS.BCST (R13), Z12, Z6
+	VFMADD231PS.BCST (R13)(AX*1), Z12, Z7
+	VFMADD231PS.BCST (R13)(AX*2), Z12, Z8
+	VFMADD231PS.BCST (R14), Z12, Z9
+	VFMADD231PS.BCST (R14)(AX*1), Z12, Z10
+	VFMADD231PS.BCST (R14)(AX*2), Z12, Z11
+	DECQ             R10
+	JNE              masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS.Z (CX), K1, Z12
@@ -11034,7 +11239,7 @@ masked_sum:
 	VADDPS    Z12, Z11, Z11
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS.Z (R8), K1, Z12
 	VADDPS    Z12, Z0, Z0
@@ -11051,9 +11256,9 @@ masked_add:
 	VADDPS    Z12, Z11, Z11
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z12
 	VADDPS       Z12, Z0, Z0
 	VBROADCASTSS 4(CX), Z12
@@ -11080,7 +11285,7 @@ masked_col:
 	VADDPS       Z12, Z11, Z11
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPS       Z0, Z12, Z0
@@ -11095,7 +11300,7 @@ masked_row:
 	VMAXPS       Z9, Z12, Z9
 	VMAXPS       Z10, Z12, Z10
 	VMAXPS       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -11149,44 +11354,59 @@ maskedrelu:
 	VMOVUPS Z10, K1, (CX)
 	ADDQ    DI, CX
 	VMOVUPS Z11, K1, (CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+64, SI
 	ADDQ    $+64, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem1x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem1x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem1x2AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem1x2AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    bks+48(FP), DX
-	MOVQ    c+64(FP), BX
-	MOVQ    cs+72(FP), AX
-	MOVQ    bias+80(FP), SI
-	MOVQ    last+96(FP), AX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), CX
+	MOVQ    bks+64(FP), DX
+	MOVQ    c+80(FP), BX
+	MOVQ    cs+96(FP), AX
+	MOVQ    bias+104(FP), SI
+	MOVQ    last+120(FP), AX
 	CMPQ    AX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R8
+	MOVQ R8, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), AX
+	MOVQ   at+24(FP), AX
 	MOVQ   CX, DI
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	MOVQ   k+8(FP), R8
+	MOVQ   k+16(FP), R8
 	TESTQ  R8, R8
 	JE     full_sum
 
 full_k:
 	MOVQ         (AX), R9
-	ADDQ         a+24(FP), R9
+	ADDQ         a+32(FP), R9
 	ADDQ         $0x08, AX
 	VMOVUPS      (DI), Z2
 	VMOVUPS      64(DI), Z3
@@ -11198,7 +11418,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    BX, AX
 	VMOVUPS (AX), Z2
@@ -11207,7 +11427,7 @@ full_sum:
 	VADDPS  Z2, Z1, Z1
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (SI), Z2
 	VADDPS  Z2, Z0, Z0
@@ -11215,20 +11435,20 @@ full_add:
 	VADDPS  Z2, Z1, Z1
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+104(FP), AX
 	VBROADCASTSS (AX), Z2
 	VADDPS       Z2, Z0, Z0
 	VADDPS       Z2, Z1, Z1
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z2, Z2, Z2
 	VMAXPS       Z0, Z2, Z0
 	VMAXPS       Z1, Z2, Z1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z2, Z0, Z0
 	VADDPS       Z2, Z1, Z1
@@ -11241,30 +11461,46 @@ fullrelu:
 	MOVQ    BX, AX
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
-	ADDQ    bps+56(FP), CX
+	ADDQ    bps+72(FP), CX
 	ADDQ    $+128, BX
 	ADDQ    $+128, SI
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R8
+	ADDQ    R8, a+32(FP)
+	MOVQ    ys+88(FP), R8
+	ADDQ    R8, c+80(FP)
+	MOVQ    c+80(FP), BX
+	MOVQ    b+56(FP), CX
+	MOVQ    bias+104(FP), SI
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, DI
 	BZHIQ AX, DI, DI
 	KMOVW DI, K1
 
+masked:
+	MOVQ n+8(FP), R8
+	MOVQ R8, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), AX
+	MOVQ   at+24(FP), AX
 	MOVQ   CX, DI
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	MOVQ   k+8(FP), R8
+	MOVQ   k+16(FP), R8
 	TESTQ  R8, R8
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (AX), R9
-	ADDQ         a+24(FP), R9
+	ADDQ         a+32(FP), R9
 	ADDQ         $0x08, AX
 	VMOVUPS      (DI), Z2
 	VMOVUPS.Z    64(DI), K1, Z3
@@ -11276,7 +11512,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      BX, AX
 	VMOVUPS   (AX), Z2
@@ -11285,7 +11521,7 @@ masked_sum:
 	VADDPS    Z2, Z1, Z1
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (SI), Z2
 	VADDPS    Z2, Z0, Z0
@@ -11293,20 +11529,20 @@ masked_add:
 	VADDPS    Z2, Z1, Z1
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+104(FP), AX
 	VBROADCASTSS (AX), Z2
 	VADDPS       Z2, Z0, Z0
 	VADDPS       Z2, Z1, Z1
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z2, Z2, Z2
 	VMAXPS       Z0, Z2, Z0
 	VMAXPS       Z1, Z2, Z1
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z2, Z0, Z0
 	VADDPS       Z2, Z1, Z1
@@ -11319,46 +11555,61 @@ maskedrelu:
 	MOVQ    BX, AX
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, K1, 64(AX)
-	ADDQ    bps+56(FP), CX
+	ADDQ    bps+72(FP), CX
 	ADDQ    $+128, BX
 	ADDQ    $+128, SI
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R8
+	ADDQ    R8, a+32(FP)
+	MOVQ    ys+88(FP), R8
+	ADDQ    R8, c+80(FP)
+	MOVQ    c+80(FP), BX
+	MOVQ    b+56(FP), CX
+	MOVQ    bias+104(FP), SI
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem2x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem2x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem2x2AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem2x2AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMOVUPS      (R9), Z4
 	VMOVUPS      64(R9), Z5
@@ -11373,7 +11624,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z4
@@ -11387,7 +11638,7 @@ full_sum:
 	VADDPS  Z4, Z3, Z3
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z4
 	VADDPS  Z4, Z0, Z0
@@ -11397,9 +11648,9 @@ full_add:
 	VADDPS  Z4, Z3, Z3
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z4
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
@@ -11408,14 +11659,14 @@ full_col:
 	VADDPS       Z4, Z3, Z3
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z4, Z4, Z4
 	VMAXPS       Z0, Z4, Z0
 	VMAXPS       Z1, Z4, Z1
 	VMAXPS       Z2, Z4, Z2
 	VMAXPS       Z3, Z4, Z3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
@@ -11435,32 +11686,48 @@ fullrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z2, (CX)
 	VMOVUPS Z3, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMOVUPS      (R9), Z4
 	VMOVUPS.Z    64(R9), K1, Z5
@@ -11475,7 +11742,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z4
@@ -11489,7 +11756,7 @@ masked_sum:
 	VADDPS    Z4, Z3, Z3
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z4
 	VADDPS    Z4, Z0, Z0
@@ -11499,9 +11766,9 @@ masked_add:
 	VADDPS    Z4, Z3, Z3
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z4
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
@@ -11510,14 +11777,14 @@ masked_col:
 	VADDPS       Z4, Z3, Z3
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z4, Z4, Z4
 	VMAXPS       Z0, Z4, Z0
 	VMAXPS       Z1, Z4, Z1
 	VMAXPS       Z2, Z4, Z2
 	VMAXPS       Z3, Z4, Z3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
@@ -11537,34 +11804,49 @@ maskedrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z2, (CX)
 	VMOVUPS Z3, K1, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem3x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem3x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem3x2AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem3x2AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -11572,13 +11854,13 @@ full_panel:
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMOVUPS      (R9), Z6
 	VMOVUPS      64(R9), Z7
@@ -11596,7 +11878,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z6
@@ -11615,7 +11897,7 @@ full_sum:
 	VADDPS  Z6, Z5, Z5
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z6
 	VADDPS  Z6, Z0, Z0
@@ -11627,9 +11909,9 @@ full_add:
 	VADDPS  Z6, Z5, Z5
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -11641,7 +11923,7 @@ full_col:
 	VADDPS       Z6, Z5, Z5
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z6, Z6, Z6
 	VMAXPS       Z0, Z6, Z0
@@ -11650,7 +11932,7 @@ full_row:
 	VMAXPS       Z3, Z6, Z3
 	VMAXPS       Z4, Z6, Z4
 	VMAXPS       Z5, Z6, Z5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -11677,20 +11959,36 @@ fullrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z4, (CX)
 	VMOVUPS Z5, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -11698,13 +11996,13 @@ masked_panel:
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMOVUPS      (R9), Z6
 	VMOVUPS.Z    64(R9), K1, Z7
@@ -11722,7 +12020,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z6
@@ -11741,7 +12039,7 @@ masked_sum:
 	VADDPS    Z6, Z5, Z5
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z6
 	VADDPS    Z6, Z0, Z0
@@ -11753,9 +12051,9 @@ masked_add:
 	VADDPS    Z6, Z5, Z5
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -11767,7 +12065,7 @@ masked_col:
 	VADDPS       Z6, Z5, Z5
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z6, Z6, Z6
 	VMAXPS       Z0, Z6, Z0
@@ -11776,7 +12074,7 @@ masked_row:
 	VMAXPS       Z3, Z6, Z3
 	VMAXPS       Z4, Z6, Z4
 	VMAXPS       Z5, Z6, Z5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -11803,34 +12101,49 @@ maskedrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z4, (CX)
 	VMOVUPS Z5, K1, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem4x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem4x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem4x2AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem4x2AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -11840,13 +12153,13 @@ full_panel:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -11869,7 +12182,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z8
@@ -11893,7 +12206,7 @@ full_sum:
 	VADDPS  Z8, Z7, Z7
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z8
 	VADDPS  Z8, Z0, Z0
@@ -11907,9 +12220,9 @@ full_add:
 	VADDPS  Z8, Z7, Z7
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z8
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -11924,7 +12237,7 @@ full_col:
 	VADDPS       Z8, Z7, Z7
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPS       Z0, Z8, Z0
@@ -11935,7 +12248,7 @@ full_row:
 	VMAXPS       Z5, Z8, Z5
 	VMAXPS       Z6, Z8, Z6
 	VMAXPS       Z7, Z8, Z7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -11969,20 +12282,36 @@ fullrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z6, (CX)
 	VMOVUPS Z7, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -11992,13 +12321,13 @@ masked_panel:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -12021,7 +12350,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z8
@@ -12045,7 +12374,7 @@ masked_sum:
 	VADDPS    Z8, Z7, Z7
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z8
 	VADDPS    Z8, Z0, Z0
@@ -12059,9 +12388,9 @@ masked_add:
 	VADDPS    Z8, Z7, Z7
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z8
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -12076,7 +12405,7 @@ masked_col:
 	VADDPS       Z8, Z7, Z7
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPS       Z0, Z8, Z0
@@ -12087,7 +12416,7 @@ masked_row:
 	VMAXPS       Z5, Z8, Z5
 	VMAXPS       Z6, Z8, Z6
 	VMAXPS       Z7, Z8, Z7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -12121,34 +12450,49 @@ maskedrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z6, (CX)
 	VMOVUPS Z7, K1, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem5x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem5x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem5x2AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem5x2AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -12160,13 +12504,13 @@ full_panel:
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -12192,7 +12536,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z10
@@ -12221,7 +12565,7 @@ full_sum:
 	VADDPS  Z10, Z9, Z9
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z10
 	VADDPS  Z10, Z0, Z0
@@ -12237,9 +12581,9 @@ full_add:
 	VADDPS  Z10, Z9, Z9
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z10
 	VADDPS       Z10, Z0, Z0
 	VADDPS       Z10, Z1, Z1
@@ -12257,7 +12601,7 @@ full_col:
 	VADDPS       Z10, Z9, Z9
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z10, Z10, Z10
 	VMAXPS       Z0, Z10, Z0
@@ -12270,7 +12614,7 @@ full_row:
 	VMAXPS       Z7, Z10, Z7
 	VMAXPS       Z8, Z10, Z8
 	VMAXPS       Z9, Z10, Z9
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z10, Z0, Z0
 	VADDPS       Z10, Z1, Z1
@@ -12311,20 +12655,36 @@ fullrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z8, (CX)
 	VMOVUPS Z9, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -12336,13 +12696,13 @@ masked_panel:
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -12368,7 +12728,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z10
@@ -12397,7 +12757,7 @@ masked_sum:
 	VADDPS    Z10, Z9, Z9
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z10
 	VADDPS    Z10, Z0, Z0
@@ -12413,9 +12773,9 @@ masked_add:
 	VADDPS    Z10, Z9, Z9
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z10
 	VADDPS       Z10, Z0, Z0
 	VADDPS       Z10, Z1, Z1
@@ -12433,7 +12793,7 @@ masked_col:
 	VADDPS       Z10, Z9, Z9
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z10, Z10, Z10
 	VMAXPS       Z0, Z10, Z0
@@ -12446,7 +12806,7 @@ masked_row:
 	VMAXPS       Z7, Z10, Z7
 	VMAXPS       Z8, Z10, Z8
 	VMAXPS       Z9, Z10, Z9
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z10, Z0, Z0
 	VADDPS       Z10, Z1, Z1
@@ -12487,34 +12847,49 @@ maskedrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z8, (CX)
 	VMOVUPS Z9, K1, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem6x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem6x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem6x2AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem6x2AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -12528,13 +12903,13 @@ full_panel:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -12563,7 +12938,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z12
@@ -12597,7 +12972,7 @@ full_sum:
 	VADDPS  Z12, Z11, Z11
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z12
 	VADDPS  Z12, Z0, Z0
@@ -12615,9 +12990,9 @@ full_add:
 	VADDPS  Z12, Z11, Z11
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z12
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -12638,7 +13013,7 @@ full_col:
 	VADDPS       Z12, Z11, Z11
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPS       Z0, Z12, Z0
@@ -12653,7 +13028,7 @@ full_row:
 	VMAXPS       Z9, Z12, Z9
 	VMAXPS       Z10, Z12, Z10
 	VMAXPS       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -12701,20 +13076,36 @@ fullrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z10, (CX)
 	VMOVUPS Z11, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -12728,13 +13119,13 @@ masked_panel:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -12763,7 +13154,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z12
@@ -12797,7 +13188,7 @@ masked_sum:
 	VADDPS    Z12, Z11, Z11
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z12
 	VADDPS    Z12, Z0, Z0
@@ -12815,9 +13206,9 @@ masked_add:
 	VADDPS    Z12, Z11, Z11
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z12
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -12838,7 +13229,7 @@ masked_col:
 	VADDPS       Z12, Z11, Z11
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPS       Z0, Z12, Z0
@@ -12853,7 +13244,7 @@ masked_row:
 	VMAXPS       Z9, Z12, Z9
 	VMAXPS       Z10, Z12, Z10
 	VMAXPS       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -12901,34 +13292,49 @@ maskedrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z10, (CX)
 	VMOVUPS Z11, K1, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem7x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem7x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem7x2AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem7x2AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -12944,13 +13350,13 @@ full_panel:
 	VXORPS Z11, Z11, Z11
 	VXORPS Z12, Z12, Z12
 	VXORPS Z13, Z13, Z13
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -12984,7 +13390,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z14
@@ -13023,7 +13429,7 @@ full_sum:
 	VADDPS  Z14, Z13, Z13
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z14
 	VADDPS  Z14, Z0, Z0
@@ -13043,9 +13449,9 @@ full_add:
 	VADDPS  Z14, Z13, Z13
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z14
 	VADDPS       Z14, Z0, Z0
 	VADDPS       Z14, Z1, Z1
@@ -13069,7 +13475,7 @@ full_col:
 	VADDPS       Z14, Z13, Z13
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z14, Z14, Z14
 	VMAXPS       Z0, Z14, Z0
@@ -13086,7 +13492,7 @@ full_row:
 	VMAXPS       Z11, Z14, Z11
 	VMAXPS       Z12, Z14, Z12
 	VMAXPS       Z13, Z14, Z13
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z14, Z0, Z0
 	VADDPS       Z14, Z1, Z1
@@ -13141,20 +13547,36 @@ fullrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z12, (CX)
 	VMOVUPS Z13, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -13170,13 +13592,13 @@ masked_panel:
 	VXORPS Z11, Z11, Z11
 	VXORPS Z12, Z12, Z12
 	VXORPS Z13, Z13, Z13
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -13210,7 +13632,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z14
@@ -13249,7 +13671,7 @@ masked_sum:
 	VADDPS    Z14, Z13, Z13
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z14
 	VADDPS    Z14, Z0, Z0
@@ -13269,9 +13691,9 @@ masked_add:
 	VADDPS    Z14, Z13, Z13
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z14
 	VADDPS       Z14, Z0, Z0
 	VADDPS       Z14, Z1, Z1
@@ -13295,7 +13717,7 @@ masked_col:
 	VADDPS       Z14, Z13, Z13
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z14, Z14, Z14
 	VMAXPS       Z0, Z14, Z0
@@ -13312,7 +13734,7 @@ masked_row:
 	VMAXPS       Z11, Z14, Z11
 	VMAXPS       Z12, Z14, Z12
 	VMAXPS       Z13, Z14, Z13
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z14, Z0, Z0
 	VADDPS       Z14, Z1, Z1
@@ -13367,34 +13789,49 @@ maskedrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z12, (CX)
 	VMOVUPS Z13, K1, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem8x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem8x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem8x2AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem8x2AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -13412,13 +13849,13 @@ full_panel:
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -13455,7 +13892,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z16
@@ -13499,7 +13936,7 @@ full_sum:
 	VADDPS  Z16, Z15, Z15
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z16
 	VADDPS  Z16, Z0, Z0
@@ -13521,9 +13958,9 @@ full_add:
 	VADDPS  Z16, Z15, Z15
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z16
 	VADDPS       Z16, Z0, Z0
 	VADDPS       Z16, Z1, Z1
@@ -13550,7 +13987,7 @@ full_col:
 	VADDPS       Z16, Z15, Z15
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z16, Z16, Z16
 	VMAXPS       Z0, Z16, Z0
@@ -13569,7 +14006,7 @@ full_row:
 	VMAXPS       Z13, Z16, Z13
 	VMAXPS       Z14, Z16, Z14
 	VMAXPS       Z15, Z16, Z15
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z16, Z0, Z0
 	VADDPS       Z16, Z1, Z1
@@ -13631,20 +14068,36 @@ fullrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z14, (CX)
 	VMOVUPS Z15, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -13662,13 +14115,13 @@ masked_panel:
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -13705,7 +14158,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z16
@@ -13749,7 +14202,7 @@ masked_sum:
 	VADDPS    Z16, Z15, Z15
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z16
 	VADDPS    Z16, Z0, Z0
@@ -13771,9 +14224,9 @@ masked_add:
 	VADDPS    Z16, Z15, Z15
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z16
 	VADDPS       Z16, Z0, Z0
 	VADDPS       Z16, Z1, Z1
@@ -13800,7 +14253,7 @@ masked_col:
 	VADDPS       Z16, Z15, Z15
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z16, Z16, Z16
 	VMAXPS       Z0, Z16, Z0
@@ -13819,7 +14272,7 @@ masked_row:
 	VMAXPS       Z13, Z16, Z13
 	VMAXPS       Z14, Z16, Z14
 	VMAXPS       Z15, Z16, Z15
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z16, Z0, Z0
 	VADDPS       Z16, Z1, Z1
@@ -13881,34 +14334,49 @@ maskedrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z14, (CX)
 	VMOVUPS Z15, K1, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem9x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem9x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem9x2AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem9x2AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -13928,13 +14396,13 @@ full_panel:
 	VXORPS Z15, Z15, Z15
 	VXORPS Z16, Z16, Z16
 	VXORPS Z17, Z17, Z17
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -13974,7 +14442,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z18
@@ -14023,7 +14491,7 @@ full_sum:
 	VADDPS  Z18, Z17, Z17
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z18
 	VADDPS  Z18, Z0, Z0
@@ -14047,9 +14515,9 @@ full_add:
 	VADDPS  Z18, Z17, Z17
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z18
 	VADDPS       Z18, Z0, Z0
 	VADDPS       Z18, Z1, Z1
@@ -14079,7 +14547,7 @@ full_col:
 	VADDPS       Z18, Z17, Z17
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z18, Z18, Z18
 	VMAXPS       Z0, Z18, Z0
@@ -14100,7 +14568,7 @@ full_row:
 	VMAXPS       Z15, Z18, Z15
 	VMAXPS       Z16, Z18, Z16
 	VMAXPS       Z17, Z18, Z17
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z18, Z0, Z0
 	VADDPS       Z18, Z1, Z1
@@ -14169,20 +14637,36 @@ fullrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z16, (CX)
 	VMOVUPS Z17, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -14202,13 +14686,13 @@ masked_panel:
 	VXORPS Z15, Z15, Z15
 	VXORPS Z16, Z16, Z16
 	VXORPS Z17, Z17, Z17
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -14248,7 +14732,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z18
@@ -14297,7 +14781,7 @@ masked_sum:
 	VADDPS    Z18, Z17, Z17
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z18
 	VADDPS    Z18, Z0, Z0
@@ -14321,9 +14805,9 @@ masked_add:
 	VADDPS    Z18, Z17, Z17
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z18
 	VADDPS       Z18, Z0, Z0
 	VADDPS       Z18, Z1, Z1
@@ -14353,7 +14837,7 @@ masked_col:
 	VADDPS       Z18, Z17, Z17
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z18, Z18, Z18
 	VMAXPS       Z0, Z18, Z0
@@ -14374,7 +14858,7 @@ masked_row:
 	VMAXPS       Z15, Z18, Z15
 	VMAXPS       Z16, Z18, Z16
 	VMAXPS       Z17, Z18, Z17
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z18, Z0, Z0
 	VADDPS       Z18, Z1, Z1
@@ -14443,34 +14927,49 @@ maskedrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z16, (CX)
 	VMOVUPS Z17, K1, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem10x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem10x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem10x2AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem10x2AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -14492,13 +14991,13 @@ full_panel:
 	VXORPS Z17, Z17, Z17
 	VXORPS Z18, Z18, Z18
 	VXORPS Z19, Z19, Z19
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -14543,7 +15042,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z20
@@ -14597,7 +15096,7 @@ full_sum:
 	VADDPS  Z20, Z19, Z19
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z20
 	VADDPS  Z20, Z0, Z0
@@ -14623,9 +15122,9 @@ full_add:
 	VADDPS  Z20, Z19, Z19
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z20
 	VADDPS       Z20, Z0, Z0
 	VADDPS       Z20, Z1, Z1
@@ -14658,7 +15157,7 @@ full_col:
 	VADDPS       Z20, Z19, Z19
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z20, Z20, Z20
 	VMAXPS       Z0, Z20, Z0
@@ -14681,7 +15180,7 @@ full_row:
 	VMAXPS       Z17, Z20, Z17
 	VMAXPS       Z18, Z20, Z18
 	VMAXPS       Z19, Z20, Z19
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z20, Z0, Z0
 	VADDPS       Z20, Z1, Z1
@@ -14757,20 +15256,36 @@ fullrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z18, (CX)
 	VMOVUPS Z19, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -14792,13 +15307,13 @@ masked_panel:
 	VXORPS Z17, Z17, Z17
 	VXORPS Z18, Z18, Z18
 	VXORPS Z19, Z19, Z19
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -14843,7 +15358,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z20
@@ -14897,7 +15412,7 @@ masked_sum:
 	VADDPS    Z20, Z19, Z19
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z20
 	VADDPS    Z20, Z0, Z0
@@ -14923,9 +15438,9 @@ masked_add:
 	VADDPS    Z20, Z19, Z19
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z20
 	VADDPS       Z20, Z0, Z0
 	VADDPS       Z20, Z1, Z1
@@ -14958,7 +15473,7 @@ masked_col:
 	VADDPS       Z20, Z19, Z19
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z20, Z20, Z20
 	VMAXPS       Z0, Z20, Z0
@@ -14981,7 +15496,7 @@ masked_row:
 	VMAXPS       Z17, Z20, Z17
 	VMAXPS       Z18, Z20, Z18
 	VMAXPS       Z19, Z20, Z19
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z20, Z0, Z0
 	VADDPS       Z20, Z1, Z1
@@ -15057,34 +15572,49 @@ maskedrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z18, (CX)
 	VMOVUPS Z19, K1, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem11x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem11x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem11x2AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem11x2AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -15108,13 +15638,13 @@ full_panel:
 	VXORPS Z19, Z19, Z19
 	VXORPS Z20, Z20, Z20
 	VXORPS Z21, Z21, Z21
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -15162,7 +15692,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z22
@@ -15221,7 +15751,7 @@ full_sum:
 	VADDPS  Z22, Z21, Z21
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z22
 	VADDPS  Z22, Z0, Z0
@@ -15249,9 +15779,9 @@ full_add:
 	VADDPS  Z22, Z21, Z21
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z22
 	VADDPS       Z22, Z0, Z0
 	VADDPS       Z22, Z1, Z1
@@ -15287,7 +15817,7 @@ full_col:
 	VADDPS       Z22, Z21, Z21
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z22, Z22, Z22
 	VMAXPS       Z0, Z22, Z0
@@ -15312,7 +15842,7 @@ full_row:
 	VMAXPS       Z19, Z22, Z19
 	VMAXPS       Z20, Z22, Z20
 	VMAXPS       Z21, Z22, Z21
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z22, Z0, Z0
 	VADDPS       Z22, Z1, Z1
@@ -15395,20 +15925,36 @@ fullrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z20, (CX)
 	VMOVUPS Z21, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -15432,13 +15978,13 @@ masked_panel:
 	VXORPS Z19, Z19, Z19
 	VXORPS Z20, Z20, Z20
 	VXORPS Z21, Z21, Z21
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -15486,7 +16032,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z22
@@ -15545,7 +16091,7 @@ masked_sum:
 	VADDPS    Z22, Z21, Z21
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z22
 	VADDPS    Z22, Z0, Z0
@@ -15573,9 +16119,9 @@ masked_add:
 	VADDPS    Z22, Z21, Z21
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z22
 	VADDPS       Z22, Z0, Z0
 	VADDPS       Z22, Z1, Z1
@@ -15611,7 +16157,7 @@ masked_col:
 	VADDPS       Z22, Z21, Z21
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z22, Z22, Z22
 	VMAXPS       Z0, Z22, Z0
@@ -15636,7 +16182,7 @@ masked_row:
 	VMAXPS       Z19, Z22, Z19
 	VMAXPS       Z20, Z22, Z20
 	VMAXPS       Z21, Z22, Z21
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z22, Z0, Z0
 	VADDPS       Z22, Z1, Z1
@@ -15719,34 +16265,49 @@ maskedrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z20, (CX)
 	VMOVUPS Z21, K1, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem12x2AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem12x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem12x2AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem12x2AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -15772,13 +16333,13 @@ full_panel:
 	VXORPS Z21, Z21, Z21
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -15829,7 +16390,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z24
@@ -15893,7 +16454,7 @@ full_sum:
 	VADDPS  Z24, Z23, Z23
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z24
 	VADDPS  Z24, Z0, Z0
@@ -15923,9 +16484,9 @@ full_add:
 	VADDPS  Z24, Z23, Z23
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z24
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -15964,7 +16525,7 @@ full_col:
 	VADDPS       Z24, Z23, Z23
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z24, Z24, Z24
 	VMAXPS       Z0, Z24, Z0
@@ -15991,7 +16552,7 @@ full_row:
 	VMAXPS       Z21, Z24, Z21
 	VMAXPS       Z22, Z24, Z22
 	VMAXPS       Z23, Z24, Z23
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -16081,20 +16642,36 @@ fullrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z22, (CX)
 	VMOVUPS Z23, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -16120,13 +16697,13 @@ masked_panel:
 	VXORPS Z21, Z21, Z21
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -16177,7 +16754,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z24
@@ -16241,7 +16818,7 @@ masked_sum:
 	VADDPS    Z24, Z23, Z23
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z24
 	VADDPS    Z24, Z0, Z0
@@ -16271,9 +16848,9 @@ masked_add:
 	VADDPS    Z24, Z23, Z23
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z24
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -16312,7 +16889,7 @@ masked_col:
 	VADDPS       Z24, Z23, Z23
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z24, Z24, Z24
 	VMAXPS       Z0, Z24, Z0
@@ -16339,7 +16916,7 @@ masked_row:
 	VMAXPS       Z21, Z24, Z21
 	VMAXPS       Z22, Z24, Z22
 	VMAXPS       Z23, Z24, Z23
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -16429,45 +17006,60 @@ maskedrelu:
 	ADDQ    DI, CX
 	VMOVUPS Z22, (CX)
 	VMOVUPS Z23, K1, 64(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+128, SI
 	ADDQ    $+128, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem1x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem1x3AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem1x3AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem1x3AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    bks+48(FP), DX
-	MOVQ    c+64(FP), BX
-	MOVQ    cs+72(FP), AX
-	MOVQ    bias+80(FP), SI
-	MOVQ    last+96(FP), AX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), CX
+	MOVQ    bks+64(FP), DX
+	MOVQ    c+80(FP), BX
+	MOVQ    cs+96(FP), AX
+	MOVQ    bias+104(FP), SI
+	MOVQ    last+120(FP), AX
 	CMPQ    AX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R8
+	MOVQ R8, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), AX
+	MOVQ   at+24(FP), AX
 	MOVQ   CX, DI
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
-	MOVQ   k+8(FP), R8
+	MOVQ   k+16(FP), R8
 	TESTQ  R8, R8
 	JE     full_sum
 
 full_k:
 	MOVQ         (AX), R9
-	ADDQ         a+24(FP), R9
+	ADDQ         a+32(FP), R9
 	ADDQ         $0x08, AX
 	VMOVUPS      (DI), Z3
 	VMOVUPS      64(DI), Z4
@@ -16481,7 +17073,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    BX, AX
 	VMOVUPS (AX), Z3
@@ -16492,7 +17084,7 @@ full_sum:
 	VADDPS  Z3, Z2, Z2
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (SI), Z3
 	VADDPS  Z3, Z0, Z0
@@ -16502,22 +17094,22 @@ full_add:
 	VADDPS  Z3, Z2, Z2
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+104(FP), AX
 	VBROADCASTSS (AX), Z3
 	VADDPS       Z3, Z0, Z0
 	VADDPS       Z3, Z1, Z1
 	VADDPS       Z3, Z2, Z2
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z3, Z3, Z3
 	VMAXPS       Z0, Z3, Z0
 	VMAXPS       Z1, Z3, Z1
 	VMAXPS       Z2, Z3, Z2
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z3, Z0, Z0
 	VADDPS       Z3, Z1, Z1
@@ -16533,31 +17125,47 @@ fullrelu:
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
-	ADDQ    bps+56(FP), CX
+	ADDQ    bps+72(FP), CX
 	ADDQ    $+192, BX
 	ADDQ    $+192, SI
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R8
+	ADDQ    R8, a+32(FP)
+	MOVQ    ys+88(FP), R8
+	ADDQ    R8, c+80(FP)
+	MOVQ    c+80(FP), BX
+	MOVQ    b+56(FP), CX
+	MOVQ    bias+104(FP), SI
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, DI
 	BZHIQ AX, DI, DI
 	KMOVW DI, K1
 
+masked:
+	MOVQ n+8(FP), R8
+	MOVQ R8, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), AX
+	MOVQ   at+24(FP), AX
 	MOVQ   CX, DI
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
-	MOVQ   k+8(FP), R8
+	MOVQ   k+16(FP), R8
 	TESTQ  R8, R8
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (AX), R9
-	ADDQ         a+24(FP), R9
+	ADDQ         a+32(FP), R9
 	ADDQ         $0x08, AX
 	VMOVUPS      (DI), Z3
 	VMOVUPS      64(DI), Z4
@@ -16571,7 +17179,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      BX, AX
 	VMOVUPS   (AX), Z3
@@ -16582,7 +17190,7 @@ masked_sum:
 	VADDPS    Z3, Z2, Z2
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (SI), Z3
 	VADDPS    Z3, Z0, Z0
@@ -16592,22 +17200,22 @@ masked_add:
 	VADDPS    Z3, Z2, Z2
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+104(FP), AX
 	VBROADCASTSS (AX), Z3
 	VADDPS       Z3, Z0, Z0
 	VADDPS       Z3, Z1, Z1
 	VADDPS       Z3, Z2, Z2
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z3, Z3, Z3
 	VMAXPS       Z0, Z3, Z0
 	VMAXPS       Z1, Z3, Z1
 	VMAXPS       Z2, Z3, Z2
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z3, Z0, Z0
 	VADDPS       Z3, Z1, Z1
@@ -16623,34 +17231,49 @@ maskedrelu:
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, K1, 128(AX)
-	ADDQ    bps+56(FP), CX
+	ADDQ    bps+72(FP), CX
 	ADDQ    $+192, BX
 	ADDQ    $+192, SI
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R8
+	ADDQ    R8, a+32(FP)
+	MOVQ    ys+88(FP), R8
+	ADDQ    R8, c+80(FP)
+	MOVQ    c+80(FP), BX
+	MOVQ    b+56(FP), CX
+	MOVQ    bias+104(FP), SI
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem2x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem2x3AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem2x3AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem2x3AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -16658,13 +17281,13 @@ full_panel:
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMOVUPS      (R9), Z6
 	VMOVUPS      64(R9), Z7
@@ -16682,7 +17305,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z6
@@ -16700,7 +17323,7 @@ full_sum:
 	VADDPS  Z6, Z5, Z5
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z6
 	VADDPS  Z6, Z0, Z0
@@ -16713,9 +17336,9 @@ full_add:
 	VADDPS  Z6, Z5, Z5
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -16726,7 +17349,7 @@ full_col:
 	VADDPS       Z6, Z5, Z5
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z6, Z6, Z6
 	VMAXPS       Z0, Z6, Z0
@@ -16735,7 +17358,7 @@ full_row:
 	VMAXPS       Z3, Z6, Z3
 	VMAXPS       Z4, Z6, Z4
 	VMAXPS       Z5, Z6, Z5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -16761,20 +17384,36 @@ fullrelu:
 	VMOVUPS Z3, (CX)
 	VMOVUPS Z4, 64(CX)
 	VMOVUPS Z5, 128(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -16782,13 +17421,13 @@ masked_panel:
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMOVUPS      (R9), Z6
 	VMOVUPS      64(R9), Z7
@@ -16806,7 +17445,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z6
@@ -16824,7 +17463,7 @@ masked_sum:
 	VADDPS    Z6, Z5, Z5
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z6
 	VADDPS    Z6, Z0, Z0
@@ -16837,9 +17476,9 @@ masked_add:
 	VADDPS    Z6, Z5, Z5
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -16850,7 +17489,7 @@ masked_col:
 	VADDPS       Z6, Z5, Z5
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z6, Z6, Z6
 	VMAXPS       Z0, Z6, Z0
@@ -16859,7 +17498,7 @@ masked_row:
 	VMAXPS       Z3, Z6, Z3
 	VMAXPS       Z4, Z6, Z4
 	VMAXPS       Z5, Z6, Z5
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -16885,34 +17524,49 @@ maskedrelu:
 	VMOVUPS Z3, (CX)
 	VMOVUPS Z4, 64(CX)
 	VMOVUPS Z5, K1, 128(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem3x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem3x3AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem3x3AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem3x3AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -16923,13 +17577,13 @@ full_panel:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMOVUPS      (R9), Z9
 	VMOVUPS      64(R9), Z10
@@ -16951,7 +17605,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z9
@@ -16976,7 +17630,7 @@ full_sum:
 	VADDPS  Z9, Z8, Z8
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z9
 	VADDPS  Z9, Z0, Z0
@@ -16992,9 +17646,9 @@ full_add:
 	VADDPS  Z9, Z8, Z8
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z9
 	VADDPS       Z9, Z0, Z0
 	VADDPS       Z9, Z1, Z1
@@ -17009,7 +17663,7 @@ full_col:
 	VADDPS       Z9, Z8, Z8
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z9, Z9, Z9
 	VMAXPS       Z0, Z9, Z0
@@ -17021,7 +17675,7 @@ full_row:
 	VMAXPS       Z6, Z9, Z6
 	VMAXPS       Z7, Z9, Z7
 	VMAXPS       Z8, Z9, Z8
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z9, Z0, Z0
 	VADDPS       Z9, Z1, Z1
@@ -17057,20 +17711,36 @@ fullrelu:
 	VMOVUPS Z6, (CX)
 	VMOVUPS Z7, 64(CX)
 	VMOVUPS Z8, 128(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -17081,13 +17751,13 @@ masked_panel:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMOVUPS      (R9), Z9
 	VMOVUPS      64(R9), Z10
@@ -17109,7 +17779,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z9
@@ -17134,7 +17804,7 @@ masked_sum:
 	VADDPS    Z9, Z8, Z8
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z9
 	VADDPS    Z9, Z0, Z0
@@ -17150,9 +17820,9 @@ masked_add:
 	VADDPS    Z9, Z8, Z8
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z9
 	VADDPS       Z9, Z0, Z0
 	VADDPS       Z9, Z1, Z1
@@ -17167,7 +17837,7 @@ masked_col:
 	VADDPS       Z9, Z8, Z8
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z9, Z9, Z9
 	VMAXPS       Z0, Z9, Z0
@@ -17179,7 +17849,7 @@ masked_row:
 	VMAXPS       Z6, Z9, Z6
 	VMAXPS       Z7, Z9, Z7
 	VMAXPS       Z8, Z9, Z8
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z9, Z0, Z0
 	VADDPS       Z9, Z1, Z1
@@ -17215,34 +17885,49 @@ maskedrelu:
 	VMOVUPS Z6, (CX)
 	VMOVUPS Z7, 64(CX)
 	VMOVUPS Z8, K1, 128(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem4x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem4x3AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem4x3AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem4x3AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -17256,13 +17941,13 @@ full_panel:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -17290,7 +17975,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z12
@@ -17322,7 +18007,7 @@ full_sum:
 	VADDPS  Z12, Z11, Z11
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z12
 	VADDPS  Z12, Z0, Z0
@@ -17341,9 +18026,9 @@ full_add:
 	VADDPS  Z12, Z11, Z11
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z12
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -17362,7 +18047,7 @@ full_col:
 	VADDPS       Z12, Z11, Z11
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPS       Z0, Z12, Z0
@@ -17377,7 +18062,7 @@ full_row:
 	VMAXPS       Z9, Z12, Z9
 	VMAXPS       Z10, Z12, Z10
 	VMAXPS       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -17423,20 +18108,36 @@ fullrelu:
 	VMOVUPS Z9, (CX)
 	VMOVUPS Z10, 64(CX)
 	VMOVUPS Z11, 128(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -17450,13 +18151,13 @@ masked_panel:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -17484,7 +18185,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z12
@@ -17516,7 +18217,7 @@ masked_sum:
 	VADDPS    Z12, Z11, Z11
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z12
 	VADDPS    Z12, Z0, Z0
@@ -17535,9 +18236,9 @@ masked_add:
 	VADDPS    Z12, Z11, Z11
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z12
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -17556,7 +18257,7 @@ masked_col:
 	VADDPS       Z12, Z11, Z11
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPS       Z0, Z12, Z0
@@ -17571,7 +18272,7 @@ masked_row:
 	VMAXPS       Z9, Z12, Z9
 	VMAXPS       Z10, Z12, Z10
 	VMAXPS       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -17617,34 +18318,49 @@ maskedrelu:
 	VMOVUPS Z9, (CX)
 	VMOVUPS Z10, 64(CX)
 	VMOVUPS Z11, K1, 128(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem5x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem5x3AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem5x3AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem5x3AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -17661,13 +18377,13 @@ full_panel:
 	VXORPS Z12, Z12, Z12
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -17699,7 +18415,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z15
@@ -17738,7 +18454,7 @@ full_sum:
 	VADDPS  Z15, Z14, Z14
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z15
 	VADDPS  Z15, Z0, Z0
@@ -17760,9 +18476,9 @@ full_add:
 	VADDPS  Z15, Z14, Z14
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z15
 	VADDPS       Z15, Z0, Z0
 	VADDPS       Z15, Z1, Z1
@@ -17785,7 +18501,7 @@ full_col:
 	VADDPS       Z15, Z14, Z14
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z15, Z15, Z15
 	VMAXPS       Z0, Z15, Z0
@@ -17803,7 +18519,7 @@ full_row:
 	VMAXPS       Z12, Z15, Z12
 	VMAXPS       Z13, Z15, Z13
 	VMAXPS       Z14, Z15, Z14
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z15, Z0, Z0
 	VADDPS       Z15, Z1, Z1
@@ -17859,20 +18575,36 @@ fullrelu:
 	VMOVUPS Z12, (CX)
 	VMOVUPS Z13, 64(CX)
 	VMOVUPS Z14, 128(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -17889,13 +18621,13 @@ masked_panel:
 	VXORPS Z12, Z12, Z12
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -17927,7 +18659,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z15
@@ -17966,7 +18698,7 @@ masked_sum:
 	VADDPS    Z15, Z14, Z14
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z15
 	VADDPS    Z15, Z0, Z0
@@ -17988,9 +18720,9 @@ masked_add:
 	VADDPS    Z15, Z14, Z14
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z15
 	VADDPS       Z15, Z0, Z0
 	VADDPS       Z15, Z1, Z1
@@ -18013,7 +18745,7 @@ masked_col:
 	VADDPS       Z15, Z14, Z14
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z15, Z15, Z15
 	VMAXPS       Z0, Z15, Z0
@@ -18031,7 +18763,7 @@ masked_row:
 	VMAXPS       Z12, Z15, Z12
 	VMAXPS       Z13, Z15, Z13
 	VMAXPS       Z14, Z15, Z14
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z15, Z0, Z0
 	VADDPS       Z15, Z1, Z1
@@ -18087,34 +18819,49 @@ maskedrelu:
 	VMOVUPS Z12, (CX)
 	VMOVUPS Z13, 64(CX)
 	VMOVUPS Z14, K1, 128(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem6x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem6x3AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem6x3AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem6x3AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -18134,13 +18881,13 @@ full_panel:
 	VXORPS Z15, Z15, Z15
 	VXORPS Z16, Z16, Z16
 	VXORPS Z17, Z17, Z17
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -18176,7 +18923,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z18
@@ -18222,7 +18969,7 @@ full_sum:
 	VADDPS  Z18, Z17, Z17
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z18
 	VADDPS  Z18, Z0, Z0
@@ -18247,9 +18994,9 @@ full_add:
 	VADDPS  Z18, Z17, Z17
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z18
 	VADDPS       Z18, Z0, Z0
 	VADDPS       Z18, Z1, Z1
@@ -18276,7 +19023,7 @@ full_col:
 	VADDPS       Z18, Z17, Z17
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z18, Z18, Z18
 	VMAXPS       Z0, Z18, Z0
@@ -18297,7 +19044,7 @@ full_row:
 	VMAXPS       Z15, Z18, Z15
 	VMAXPS       Z16, Z18, Z16
 	VMAXPS       Z17, Z18, Z17
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z18, Z0, Z0
 	VADDPS       Z18, Z1, Z1
@@ -18363,20 +19110,36 @@ fullrelu:
 	VMOVUPS Z15, (CX)
 	VMOVUPS Z16, 64(CX)
 	VMOVUPS Z17, 128(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -18396,13 +19159,13 @@ masked_panel:
 	VXORPS Z15, Z15, Z15
 	VXORPS Z16, Z16, Z16
 	VXORPS Z17, Z17, Z17
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -18438,7 +19201,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z18
@@ -18484,7 +19247,7 @@ masked_sum:
 	VADDPS    Z18, Z17, Z17
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z18
 	VADDPS    Z18, Z0, Z0
@@ -18509,9 +19272,9 @@ masked_add:
 	VADDPS    Z18, Z17, Z17
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z18
 	VADDPS       Z18, Z0, Z0
 	VADDPS       Z18, Z1, Z1
@@ -18538,7 +19301,7 @@ masked_col:
 	VADDPS       Z18, Z17, Z17
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z18, Z18, Z18
 	VMAXPS       Z0, Z18, Z0
@@ -18559,7 +19322,7 @@ masked_row:
 	VMAXPS       Z15, Z18, Z15
 	VMAXPS       Z16, Z18, Z16
 	VMAXPS       Z17, Z18, Z17
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z18, Z0, Z0
 	VADDPS       Z18, Z1, Z1
@@ -18625,34 +19388,49 @@ maskedrelu:
 	VMOVUPS Z15, (CX)
 	VMOVUPS Z16, 64(CX)
 	VMOVUPS Z17, K1, 128(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem7x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem7x3AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem7x3AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem7x3AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -18675,13 +19453,13 @@ full_panel:
 	VXORPS Z18, Z18, Z18
 	VXORPS Z19, Z19, Z19
 	VXORPS Z20, Z20, Z20
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -18723,7 +19501,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z21
@@ -18776,7 +19554,7 @@ full_sum:
 	VADDPS  Z21, Z20, Z20
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z21
 	VADDPS  Z21, Z0, Z0
@@ -18804,9 +19582,9 @@ full_add:
 	VADDPS  Z21, Z20, Z20
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z21
 	VADDPS       Z21, Z0, Z0
 	VADDPS       Z21, Z1, Z1
@@ -18837,7 +19615,7 @@ full_col:
 	VADDPS       Z21, Z20, Z20
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z21, Z21, Z21
 	VMAXPS       Z0, Z21, Z0
@@ -18861,7 +19639,7 @@ full_row:
 	VMAXPS       Z18, Z21, Z18
 	VMAXPS       Z19, Z21, Z19
 	VMAXPS       Z20, Z21, Z20
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z21, Z0, Z0
 	VADDPS       Z21, Z1, Z1
@@ -18937,20 +19715,36 @@ fullrelu:
 	VMOVUPS Z18, (CX)
 	VMOVUPS Z19, 64(CX)
 	VMOVUPS Z20, 128(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -18973,13 +19767,13 @@ masked_panel:
 	VXORPS Z18, Z18, Z18
 	VXORPS Z19, Z19, Z19
 	VXORPS Z20, Z20, Z20
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -19021,7 +19815,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z21
@@ -19074,7 +19868,7 @@ masked_sum:
 	VADDPS    Z21, Z20, Z20
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z21
 	VADDPS    Z21, Z0, Z0
@@ -19102,9 +19896,9 @@ masked_add:
 	VADDPS    Z21, Z20, Z20
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z21
 	VADDPS       Z21, Z0, Z0
 	VADDPS       Z21, Z1, Z1
@@ -19135,7 +19929,7 @@ masked_col:
 	VADDPS       Z21, Z20, Z20
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z21, Z21, Z21
 	VMAXPS       Z0, Z21, Z0
@@ -19159,7 +19953,7 @@ masked_row:
 	VMAXPS       Z18, Z21, Z18
 	VMAXPS       Z19, Z21, Z19
 	VMAXPS       Z20, Z21, Z20
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z21, Z0, Z0
 	VADDPS       Z21, Z1, Z1
@@ -19235,34 +20029,49 @@ maskedrelu:
 	VMOVUPS Z18, (CX)
 	VMOVUPS Z19, 64(CX)
 	VMOVUPS Z20, K1, 128(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem8x3AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem8x3AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem8x3AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem8x3AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -19288,13 +20097,13 @@ full_panel:
 	VXORPS Z21, Z21, Z21
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -19340,7 +20149,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z24
@@ -19400,7 +20209,7 @@ full_sum:
 	VADDPS  Z24, Z23, Z23
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z24
 	VADDPS  Z24, Z0, Z0
@@ -19431,9 +20240,9 @@ full_add:
 	VADDPS  Z24, Z23, Z23
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z24
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -19468,7 +20277,7 @@ full_col:
 	VADDPS       Z24, Z23, Z23
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z24, Z24, Z24
 	VMAXPS       Z0, Z24, Z0
@@ -19495,7 +20304,7 @@ full_row:
 	VMAXPS       Z21, Z24, Z21
 	VMAXPS       Z22, Z24, Z22
 	VMAXPS       Z23, Z24, Z23
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -19581,20 +20390,36 @@ fullrelu:
 	VMOVUPS Z21, (CX)
 	VMOVUPS Z22, 64(CX)
 	VMOVUPS Z23, 128(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -19620,13 +20445,13 @@ masked_panel:
 	VXORPS Z21, Z21, Z21
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -19672,7 +20497,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z24
@@ -19732,7 +20557,7 @@ masked_sum:
 	VADDPS    Z24, Z23, Z23
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z24
 	VADDPS    Z24, Z0, Z0
@@ -19763,9 +20588,9 @@ masked_add:
 	VADDPS    Z24, Z23, Z23
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z24
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -19800,7 +20625,7 @@ masked_col:
 	VADDPS       Z24, Z23, Z23
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z24, Z24, Z24
 	VMAXPS       Z0, Z24, Z0
@@ -19827,7 +20652,7 @@ masked_row:
 	VMAXPS       Z21, Z24, Z21
 	VMAXPS       Z22, Z24, Z22
 	VMAXPS       Z23, Z24, Z23
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -19913,46 +20738,61 @@ maskedrelu:
 	VMOVUPS Z21, (CX)
 	VMOVUPS Z22, 64(CX)
 	VMOVUPS Z23, K1, 128(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+192, SI
 	ADDQ    $+192, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem1x4AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem1x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem1x4AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem1x4AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    bks+48(FP), DX
-	MOVQ    c+64(FP), BX
-	MOVQ    cs+72(FP), AX
-	MOVQ    bias+80(FP), SI
-	MOVQ    last+96(FP), AX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), CX
+	MOVQ    bks+64(FP), DX
+	MOVQ    c+80(FP), BX
+	MOVQ    cs+96(FP), AX
+	MOVQ    bias+104(FP), SI
+	MOVQ    last+120(FP), AX
 	CMPQ    AX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R8
+	MOVQ R8, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), AX
+	MOVQ   at+24(FP), AX
 	MOVQ   CX, DI
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	MOVQ   k+8(FP), R8
+	MOVQ   k+16(FP), R8
 	TESTQ  R8, R8
 	JE     full_sum
 
 full_k:
 	MOVQ         (AX), R9
-	ADDQ         a+24(FP), R9
+	ADDQ         a+32(FP), R9
 	ADDQ         $0x08, AX
 	VMOVUPS      (DI), Z4
 	VMOVUPS      64(DI), Z5
@@ -19968,7 +20808,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    BX, AX
 	VMOVUPS (AX), Z4
@@ -19981,7 +20821,7 @@ full_sum:
 	VADDPS  Z4, Z3, Z3
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (SI), Z4
 	VADDPS  Z4, Z0, Z0
@@ -19993,9 +20833,9 @@ full_add:
 	VADDPS  Z4, Z3, Z3
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+104(FP), AX
 	VBROADCASTSS (AX), Z4
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
@@ -20003,14 +20843,14 @@ full_col:
 	VADDPS       Z4, Z3, Z3
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z4, Z4, Z4
 	VMAXPS       Z0, Z4, Z0
 	VMAXPS       Z1, Z4, Z1
 	VMAXPS       Z2, Z4, Z2
 	VMAXPS       Z3, Z4, Z3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
@@ -20029,32 +20869,48 @@ fullrelu:
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
 	VMOVUPS Z3, 192(AX)
-	ADDQ    bps+56(FP), CX
+	ADDQ    bps+72(FP), CX
 	ADDQ    $+256, BX
 	ADDQ    $+256, SI
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R8
+	ADDQ    R8, a+32(FP)
+	MOVQ    ys+88(FP), R8
+	ADDQ    R8, c+80(FP)
+	MOVQ    c+80(FP), BX
+	MOVQ    b+56(FP), CX
+	MOVQ    bias+104(FP), SI
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, DI
 	BZHIQ AX, DI, DI
 	KMOVW DI, K1
 
+masked:
+	MOVQ n+8(FP), R8
+	MOVQ R8, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), AX
+	MOVQ   at+24(FP), AX
 	MOVQ   CX, DI
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	MOVQ   k+8(FP), R8
+	MOVQ   k+16(FP), R8
 	TESTQ  R8, R8
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (AX), R9
-	ADDQ         a+24(FP), R9
+	ADDQ         a+32(FP), R9
 	ADDQ         $0x08, AX
 	VMOVUPS      (DI), Z4
 	VMOVUPS      64(DI), Z5
@@ -20070,7 +20926,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      BX, AX
 	VMOVUPS   (AX), Z4
@@ -20083,7 +20939,7 @@ masked_sum:
 	VADDPS    Z4, Z3, Z3
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (SI), Z4
 	VADDPS    Z4, Z0, Z0
@@ -20095,9 +20951,9 @@ masked_add:
 	VADDPS    Z4, Z3, Z3
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), AX
+	MOVQ         bias+104(FP), AX
 	VBROADCASTSS (AX), Z4
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
@@ -20105,14 +20961,14 @@ masked_col:
 	VADDPS       Z4, Z3, Z3
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z4, Z4, Z4
 	VMAXPS       Z0, Z4, Z0
 	VMAXPS       Z1, Z4, Z1
 	VMAXPS       Z2, Z4, Z2
 	VMAXPS       Z3, Z4, Z3
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
@@ -20131,34 +20987,49 @@ maskedrelu:
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
 	VMOVUPS Z3, K1, 192(AX)
-	ADDQ    bps+56(FP), CX
+	ADDQ    bps+72(FP), CX
 	ADDQ    $+256, BX
 	ADDQ    $+256, SI
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R8
+	ADDQ    R8, a+32(FP)
+	MOVQ    ys+88(FP), R8
+	ADDQ    R8, c+80(FP)
+	MOVQ    c+80(FP), BX
+	MOVQ    b+56(FP), CX
+	MOVQ    bias+104(FP), SI
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem2x4AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem2x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem2x4AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem2x4AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -20168,13 +21039,13 @@ full_panel:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMOVUPS      (R9), Z8
 	VMOVUPS      64(R9), Z9
@@ -20195,7 +21066,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z8
@@ -20217,7 +21088,7 @@ full_sum:
 	VADDPS  Z8, Z7, Z7
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z8
 	VADDPS  Z8, Z0, Z0
@@ -20233,9 +21104,9 @@ full_add:
 	VADDPS  Z8, Z7, Z7
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z8
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -20248,7 +21119,7 @@ full_col:
 	VADDPS       Z8, Z7, Z7
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPS       Z0, Z8, Z0
@@ -20259,7 +21130,7 @@ full_row:
 	VMAXPS       Z5, Z8, Z5
 	VMAXPS       Z6, Z8, Z6
 	VMAXPS       Z7, Z8, Z7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -20291,20 +21162,36 @@ fullrelu:
 	VMOVUPS Z5, 64(CX)
 	VMOVUPS Z6, 128(CX)
 	VMOVUPS Z7, 192(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -20314,13 +21201,13 @@ masked_panel:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMOVUPS      (R9), Z8
 	VMOVUPS      64(R9), Z9
@@ -20341,7 +21228,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z8
@@ -20363,7 +21250,7 @@ masked_sum:
 	VADDPS    Z8, Z7, Z7
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z8
 	VADDPS    Z8, Z0, Z0
@@ -20379,9 +21266,9 @@ masked_add:
 	VADDPS    Z8, Z7, Z7
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z8
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -20394,7 +21281,7 @@ masked_col:
 	VADDPS       Z8, Z7, Z7
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z8, Z8, Z8
 	VMAXPS       Z0, Z8, Z0
@@ -20405,7 +21292,7 @@ masked_row:
 	VMAXPS       Z5, Z8, Z5
 	VMAXPS       Z6, Z8, Z6
 	VMAXPS       Z7, Z8, Z7
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -20437,34 +21324,49 @@ maskedrelu:
 	VMOVUPS Z5, 64(CX)
 	VMOVUPS Z6, 128(CX)
 	VMOVUPS Z7, K1, 192(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem3x4AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem3x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem3x4AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem3x4AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -20478,13 +21380,13 @@ full_panel:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMOVUPS      (R9), Z12
 	VMOVUPS      64(R9), Z13
@@ -20510,7 +21412,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z12
@@ -20541,7 +21443,7 @@ full_sum:
 	VADDPS  Z12, Z11, Z11
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z12
 	VADDPS  Z12, Z0, Z0
@@ -20561,9 +21463,9 @@ full_add:
 	VADDPS  Z12, Z11, Z11
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z12
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -20581,7 +21483,7 @@ full_col:
 	VADDPS       Z12, Z11, Z11
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPS       Z0, Z12, Z0
@@ -20596,7 +21498,7 @@ full_row:
 	VMAXPS       Z9, Z12, Z9
 	VMAXPS       Z10, Z12, Z10
 	VMAXPS       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -20641,20 +21543,36 @@ fullrelu:
 	VMOVUPS Z9, 64(CX)
 	VMOVUPS Z10, 128(CX)
 	VMOVUPS Z11, 192(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -20668,13 +21586,13 @@ masked_panel:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	VMOVUPS      (R9), Z12
 	VMOVUPS      64(R9), Z13
@@ -20700,7 +21618,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z12
@@ -20731,7 +21649,7 @@ masked_sum:
 	VADDPS    Z12, Z11, Z11
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z12
 	VADDPS    Z12, Z0, Z0
@@ -20751,9 +21669,9 @@ masked_add:
 	VADDPS    Z12, Z11, Z11
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z12
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -20771,7 +21689,7 @@ masked_col:
 	VADDPS       Z12, Z11, Z11
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z12, Z12, Z12
 	VMAXPS       Z0, Z12, Z0
@@ -20786,7 +21704,7 @@ masked_row:
 	VMAXPS       Z9, Z12, Z9
 	VMAXPS       Z10, Z12, Z10
 	VMAXPS       Z11, Z12, Z11
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -20831,34 +21749,49 @@ maskedrelu:
 	VMOVUPS Z9, 64(CX)
 	VMOVUPS Z10, 128(CX)
 	VMOVUPS Z11, K1, 192(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem4x4AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem4x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem4x4AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem4x4AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -20876,13 +21809,13 @@ full_panel:
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -20915,7 +21848,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z16
@@ -20955,7 +21888,7 @@ full_sum:
 	VADDPS  Z16, Z15, Z15
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z16
 	VADDPS  Z16, Z0, Z0
@@ -20979,9 +21912,9 @@ full_add:
 	VADDPS  Z16, Z15, Z15
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z16
 	VADDPS       Z16, Z0, Z0
 	VADDPS       Z16, Z1, Z1
@@ -21004,7 +21937,7 @@ full_col:
 	VADDPS       Z16, Z15, Z15
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z16, Z16, Z16
 	VMAXPS       Z0, Z16, Z0
@@ -21023,7 +21956,7 @@ full_row:
 	VMAXPS       Z13, Z16, Z13
 	VMAXPS       Z14, Z16, Z14
 	VMAXPS       Z15, Z16, Z15
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z16, Z0, Z0
 	VADDPS       Z16, Z1, Z1
@@ -21081,20 +22014,36 @@ fullrelu:
 	VMOVUPS Z13, 64(CX)
 	VMOVUPS Z14, 128(CX)
 	VMOVUPS Z15, 192(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -21112,13 +22061,13 @@ masked_panel:
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -21151,7 +22100,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z16
@@ -21191,7 +22140,7 @@ masked_sum:
 	VADDPS    Z16, Z15, Z15
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z16
 	VADDPS    Z16, Z0, Z0
@@ -21215,9 +22164,9 @@ masked_add:
 	VADDPS    Z16, Z15, Z15
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z16
 	VADDPS       Z16, Z0, Z0
 	VADDPS       Z16, Z1, Z1
@@ -21240,7 +22189,7 @@ masked_col:
 	VADDPS       Z16, Z15, Z15
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z16, Z16, Z16
 	VMAXPS       Z0, Z16, Z0
@@ -21259,7 +22208,7 @@ masked_row:
 	VMAXPS       Z13, Z16, Z13
 	VMAXPS       Z14, Z16, Z14
 	VMAXPS       Z15, Z16, Z15
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z16, Z0, Z0
 	VADDPS       Z16, Z1, Z1
@@ -21317,34 +22266,49 @@ maskedrelu:
 	VMOVUPS Z13, 64(CX)
 	VMOVUPS Z14, 128(CX)
 	VMOVUPS Z15, K1, 192(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem5x4AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem5x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem5x4AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem5x4AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -21366,13 +22330,13 @@ full_panel:
 	VXORPS Z17, Z17, Z17
 	VXORPS Z18, Z18, Z18
 	VXORPS Z19, Z19, Z19
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -21410,7 +22374,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z20
@@ -21459,7 +22423,7 @@ full_sum:
 	VADDPS  Z20, Z19, Z19
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z20
 	VADDPS  Z20, Z0, Z0
@@ -21487,9 +22451,9 @@ full_add:
 	VADDPS  Z20, Z19, Z19
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z20
 	VADDPS       Z20, Z0, Z0
 	VADDPS       Z20, Z1, Z1
@@ -21517,7 +22481,7 @@ full_col:
 	VADDPS       Z20, Z19, Z19
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z20, Z20, Z20
 	VMAXPS       Z0, Z20, Z0
@@ -21540,7 +22504,7 @@ full_row:
 	VMAXPS       Z17, Z20, Z17
 	VMAXPS       Z18, Z20, Z18
 	VMAXPS       Z19, Z20, Z19
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z20, Z0, Z0
 	VADDPS       Z20, Z1, Z1
@@ -21611,20 +22575,36 @@ fullrelu:
 	VMOVUPS Z17, 64(CX)
 	VMOVUPS Z18, 128(CX)
 	VMOVUPS Z19, 192(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -21646,13 +22626,13 @@ masked_panel:
 	VXORPS Z17, Z17, Z17
 	VXORPS Z18, Z18, Z18
 	VXORPS Z19, Z19, Z19
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -21690,7 +22670,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z20
@@ -21739,7 +22719,7 @@ masked_sum:
 	VADDPS    Z20, Z19, Z19
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z20
 	VADDPS    Z20, Z0, Z0
@@ -21767,9 +22747,9 @@ masked_add:
 	VADDPS    Z20, Z19, Z19
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z20
 	VADDPS       Z20, Z0, Z0
 	VADDPS       Z20, Z1, Z1
@@ -21797,7 +22777,7 @@ masked_col:
 	VADDPS       Z20, Z19, Z19
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z20, Z20, Z20
 	VMAXPS       Z0, Z20, Z0
@@ -21820,7 +22800,7 @@ masked_row:
 	VMAXPS       Z17, Z20, Z17
 	VMAXPS       Z18, Z20, Z18
 	VMAXPS       Z19, Z20, Z19
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z20, Z0, Z0
 	VADDPS       Z20, Z1, Z1
@@ -21891,34 +22871,49 @@ maskedrelu:
 	VMOVUPS Z17, 64(CX)
 	VMOVUPS Z18, 128(CX)
 	VMOVUPS Z19, K1, 192(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
 
-// func stem6x4AVX512(n int, k int, at *int, a *float32, ars int, b *float32, bks int, bps int, c *float32, cs int, bias *float32, flags int, last int) (csr uint32)
+// func stem6x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·stem6x4AVX512(SB), NOSPLIT, $0-108
-	STMXCSR csr+104(FP)
+TEXT ·stem6x4AVX512(SB), NOSPLIT, $0-132
+	STMXCSR csr+128(FP)
 	LDMXCSR flushing<>+0(SB)
-	MOVQ    ars+32(FP), AX
-	MOVQ    b+40(FP), DX
-	MOVQ    bks+48(FP), BX
-	MOVQ    c+64(FP), SI
-	MOVQ    cs+72(FP), DI
-	MOVQ    bias+80(FP), R8
-	MOVQ    last+96(FP), CX
+	MOVQ    ars+48(FP), AX
+	MOVQ    b+56(FP), DX
+	MOVQ    bks+64(FP), BX
+	MOVQ    c+80(FP), SI
+	MOVQ    cs+96(FP), DI
+	MOVQ    bias+104(FP), R8
+	MOVQ    last+120(FP), CX
 	CMPQ    CX, $0x10
 	JNE     partial
 
+full:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 full_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -21944,13 +22939,13 @@ full_panel:
 	VXORPS Z21, Z21, Z21
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     full_sum
 
 full_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -21993,7 +22988,7 @@ full_k:
 	JNE          full_k
 
 full_sum:
-	TESTQ   $0x00000001, flags+88(FP)
+	TESTQ   $0x00000001, flags+112(FP)
 	JE      full_add
 	MOVQ    SI, CX
 	VMOVUPS (CX), Z24
@@ -22051,7 +23046,7 @@ full_sum:
 	VADDPS  Z24, Z23, Z23
 
 full_add:
-	TESTQ   $0x00000002, flags+88(FP)
+	TESTQ   $0x00000002, flags+112(FP)
 	JE      full_col
 	VMOVUPS (R8), Z24
 	VADDPS  Z24, Z0, Z0
@@ -22083,9 +23078,9 @@ full_add:
 	VADDPS  Z24, Z23, Z23
 
 full_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           full_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z24
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -22118,7 +23113,7 @@ full_col:
 	VADDPS       Z24, Z23, Z23
 
 full_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           fullrelu
 	VXORPS       Z24, Z24, Z24
 	VMAXPS       Z0, Z24, Z0
@@ -22145,7 +23140,7 @@ full_row:
 	VMAXPS       Z21, Z24, Z21
 	VMAXPS       Z22, Z24, Z22
 	VMAXPS       Z23, Z24, Z23
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           fullrelu6
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -22229,20 +23224,36 @@ fullrelu:
 	VMOVUPS Z21, 64(CX)
 	VMOVUPS Z22, 128(CX)
 	VMOVUPS Z23, 192(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     full_panel
-	JMP     done
+	DECQ    m+0(FP)
+	JE      full_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     full
+
+full_end:
+	JMP done
 
 partial:
 	MOVQ  $-1, R9
 	BZHIQ CX, R9, R9
 	KMOVW R9, K1
 
+masked:
+	MOVQ n+8(FP), R10
+	MOVQ R10, last+120(FP)
+
 masked_panel:
-	MOVQ   at+16(FP), CX
+	MOVQ   at+24(FP), CX
 	MOVQ   DX, R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -22268,13 +23279,13 @@ masked_panel:
 	VXORPS Z21, Z21, Z21
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
-	MOVQ   k+8(FP), R10
+	MOVQ   k+16(FP), R10
 	TESTQ  R10, R10
 	JE     masked_sum
 
 masked_k:
 	MOVQ         (CX), R11
-	ADDQ         a+24(FP), R11
+	ADDQ         a+32(FP), R11
 	ADDQ         $0x08, CX
 	LEAQ         (R11)(AX*2), R12
 	ADDQ         AX, R12
@@ -22317,7 +23328,7 @@ masked_k:
 	JNE          masked_k
 
 masked_sum:
-	TESTQ     $0x00000001, flags+88(FP)
+	TESTQ     $0x00000001, flags+112(FP)
 	JE        masked_add
 	MOVQ      SI, CX
 	VMOVUPS   (CX), Z24
@@ -22375,7 +23386,7 @@ masked_sum:
 	VADDPS    Z24, Z23, Z23
 
 masked_add:
-	TESTQ     $0x00000002, flags+88(FP)
+	TESTQ     $0x00000002, flags+112(FP)
 	JE        masked_col
 	VMOVUPS   (R8), Z24
 	VADDPS    Z24, Z0, Z0
@@ -22407,9 +23418,9 @@ masked_add:
 	VADDPS    Z24, Z23, Z23
 
 masked_col:
-	TESTQ        $0x00000004, flags+88(FP)
+	TESTQ        $0x00000004, flags+112(FP)
 	JE           masked_row
-	MOVQ         bias+80(FP), CX
+	MOVQ         bias+104(FP), CX
 	VBROADCASTSS (CX), Z24
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -22442,7 +23453,7 @@ masked_col:
 	VADDPS       Z24, Z23, Z23
 
 masked_row:
-	TESTQ        $0x00000008, flags+88(FP)
+	TESTQ        $0x00000008, flags+112(FP)
 	JE           maskedrelu
 	VXORPS       Z24, Z24, Z24
 	VMAXPS       Z0, Z24, Z0
@@ -22469,7 +23480,7 @@ masked_row:
 	VMAXPS       Z21, Z24, Z21
 	VMAXPS       Z22, Z24, Z22
 	VMAXPS       Z23, Z24, Z23
-	TESTQ        $0x00000010, flags+88(FP)
+	TESTQ        $0x00000010, flags+112(FP)
 	JE           maskedrelu6
 	VADDPS       Z24, Z0, Z0
 	VADDPS       Z24, Z1, Z1
@@ -22553,13 +23564,24 @@ maskedrelu:
 	VMOVUPS Z21, 64(CX)
 	VMOVUPS Z22, 128(CX)
 	VMOVUPS Z23, K1, 192(CX)
-	ADDQ    bps+56(FP), DX
+	ADDQ    bps+72(FP), DX
 	ADDQ    $+256, SI
 	ADDQ    $+256, R8
-	DECQ    n+0(FP)
+	DECQ    last+120(FP)
 	JNE     masked_panel
+	DECQ    m+0(FP)
+	JE      masked_end
+	MOVQ    as+40(FP), R10
+	ADDQ    R10, a+32(FP)
+	MOVQ    ys+88(FP), R10
+	ADDQ    R10, c+80(FP)
+	MOVQ    c+80(FP), SI
+	MOVQ    b+56(FP), DX
+	MOVQ    bias+104(FP), R8
+	JMP     masked
 
+masked_end:
 done:
-	LDMXCSR csr+104(FP)
+	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET

@@ -166,20 +166,19 @@ func depthwiseGradGo(taps int) depthwiseGradFunc {
 }
 
 func stemGo(rows int) stemFunc {
-	return func(n, k int, at *int, a *float32, ars int, b *float32, bks, bps int, c *float32, cs int, bias *float32, flags, last int) uint32 {
+	return func(m, n, k int, at *int, a *float32, as, ars int, b *float32, bks, bps int, c *float32, ys, cs int, bias *float32, flags, last int) uint32 {
 		places := unsafe.Slice(at, k)
-		for panel := range n {
-			for row := range rows {
-				var sums [goWidth]float32
-				for i, x := range places {
-					v := isa.Flush32(*isa.Add(a, row*ars+x))
-					for j, w := range unsafe.Slice(isa.Add(b, panel*bps+i*bks), goWidth) {
-						sums[j] += v * w
-					}
+		for i := range m * n * rows {
+			tile, panel, row := i/(n*rows), i/rows%n, i%rows
+			var sums [goWidth]float32
+			for i, x := range places {
+				v := isa.Flush32(*isa.Add(a, tile*as+row*ars+x))
+				for j, w := range unsafe.Slice(isa.Add(b, panel*bps+i*bks), goWidth) {
+					sums[j] += v * w
 				}
-				y := unsafe.Slice(isa.Add(c, row*cs+4*panel*goWidth), last)
-				isa.Finish(y, sums[:], bias, panel*goWidth, 0, flags)
 			}
+			y := unsafe.Slice(isa.Add(c, tile*ys+row*cs+4*panel*goWidth), last)
+			isa.Finish(y, sums[:], bias, panel*goWidth, 0, flags)
 		}
 		return 0
 	}
