@@ -12,8 +12,9 @@ import (
 )
 
 // block is how many elements a map computes at a time: a register of float32 takes 4 KiB. Where there are no
-// results in registers it is longBlock.
-const block, longBlock = 1024, 4 * 1024
+// results in registers it is longBlock, or tiledBlock if inputs repeat themselves, which stay in the first-level cache
+// beside it. Of a single step it is wholeBlock: no step finds in the cache what another one left there.
+const block, tiledBlock, longBlock, wholeBlock = 1024, 2 * 1024, 4 * 1024, 1 << 20
 
 // BindMap implements [engine.Mapper]: by vectors for maps of float32, float64 and Bool, whose inputs and
 // outputs may be cast from and to the types of casts, by ref's loops for those that compute with
@@ -102,7 +103,7 @@ type program struct {
 	free      map[shape.DType][]operand // registers not in use
 	registers int                       // their bytes
 	tiles     int                       // those of them that have room for any block
-	length    int                       // of a block: more where there are no registers
+	length    int                       // of a block
 	cuts      cuts
 	frames    par.Free[frame]
 	loop      *loop
@@ -114,8 +115,27 @@ type action func(*frame)
 // frame is a block of a run: n elements from start, and the registers.
 type frame struct {
 	call     *engine.Call
+	in, out  [][]byte // the inputs and outputs, whole
 	regs     []byte
 	start, n int
+}
+
+// begin makes f a frame of c.
+func (f *frame) begin(c *engine.Call, regs []byte) {
+	f.call, f.regs = c, regs
+	for _, b := range c.In {
+		f.in = append(f.in, b.Bytes())
+	}
+	for _, b := range c.Out {
+		f.out = append(f.out, b.Bytes())
+	}
+}
+
+// end forgets the call.
+func (f *frame) end() {
+	clear(f.in)
+	clear(f.out)
+	*f = frame{in: f.in[:0], out: f.out[:0]}
 }
 
 // operand is where a step finds an argument, or leaves its result.
@@ -160,9 +180,9 @@ func bytesOf(f *frame, o operand) []byte {
 	}
 	switch o.place {
 	case inInput, inPeriod:
-		return f.call.In[o.at].Bytes()[at*width:][:n]
+		return f.in[o.at][at*width:][:n]
 	case inOutput:
-		return f.call.Out[o.at].Bytes()[at*width:][:n]
+		return f.out[o.at][at*width:][:n]
 	case inTiles:
 		return f.regs[o.at+at*width:][:n]
 	}
@@ -190,9 +210,15 @@ func (e Engine) compileMap(m engine.Map, in, out []shape.Type) *program {
 			p.each = append(p.each, store(operand{place: inOutput, dtype: from.dtype, at: o}, from))
 		}
 	}
-	p.length = block
-	if p.registers == p.tiles {
+	switch {
+	case p.registers > p.tiles:
+		p.length = block
+	case p.tiles > 0:
+		p.length = tiledBlock
+	case len(p.each) > 1:
 		p.length = longBlock
+	default:
+		p.length = wholeBlock
 	}
 	n := out[0].Len()
 	cost := 50 * len(p.each)
@@ -211,7 +237,8 @@ func (e Engine) compileMap(m engine.Map, in, out []shape.Type) *program {
 // run computes elements start to end.
 func (p *program) run(c *engine.Call, regs []byte, start, end int) {
 	f := p.frames.Take()
-	*f = frame{c, regs, start, min(p.length, end-start)}
+	f.begin(c, regs)
+	f.start, f.n = start, min(p.length, end-start)
 	for _, act := range p.once {
 		act(f)
 	}
@@ -221,7 +248,7 @@ func (p *program) run(c *engine.Call, regs []byte, start, end int) {
 			act(f)
 		}
 	}
-	*f = frame{}
+	f.end()
 	p.frames.Give(f)
 }
 
@@ -264,6 +291,10 @@ func (p *program) step(i int, s engine.Step) {
 			d = s.DType
 		} else if s.Fn == engine.Select && j == 0 && a == s.Args[0] {
 			d = shape.Bool // even if it is a number
+		}
+		if _, number := a.Number(); number && p.byNumber(i) {
+			args = append(args, operand{dtype: d}) // which nobody looks at
+			continue
 		}
 		args = append(args, p.arg(a, d))
 	}

@@ -107,8 +107,8 @@ func (p *program) spreadInput(i int, g grid) operand {
 		return operand{place: inPeriod, dtype: d, at: i, period: g.run()}
 	case g.periodic() && g.run() <= block:
 		o := operand{place: inTiles, dtype: d, at: p.registers, period: g.run()}
-		p.registers += (block + longBlock) * d.Width()
-		p.tiles += (block + longBlock) * d.Width()
+		p.registers += (block + tiledBlock) * d.Width()
+		p.tiles += (block + tiledBlock) * d.Width()
 		p.once = append(p.once, tileTo(i, o))
 		return o
 	case !g.periodic() && g.stride[g.rank-1] == 0 && p.onlyConstant(i) && (p.byRows(i) || p.cut(g.run())):
@@ -123,7 +123,7 @@ func (p *program) spreadInput(i int, g grid) operand {
 func tileTo(i int, o operand) action {
 	return func(f *frame) {
 		dst := f.regs[o.at:][:(o.period+f.n)*o.dtype.Width()]
-		for n := copy(dst, f.call.In[i].Bytes()); n < len(dst); {
+		for n := copy(dst, f.in[i]); n < len(dst); {
 			n += copy(dst[n:], dst[:n])
 		}
 	}

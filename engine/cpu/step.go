@@ -116,6 +116,20 @@ func (p *program) compileBinary(s engine.Step, dst operand, args []operand) acti
 	return p.vector(vec.Pow, dst, x, y, 0)
 }
 
+// byNumber reports whether step i takes a number as it is, without a register full of it.
+func (p *program) byNumber(i int) bool {
+	s := &p.m.Steps[i]
+	_, idiom := p.idioms[i]
+	_, isAxpy := p.axpy(i)
+	if idiom || isAxpy || s.Fn.Arity() != 2 || s.DType != shape.Float32 && s.DType != shape.Float64 {
+		return false
+	}
+	_, isLeft := s.Args[0].Number()
+	right, isRight := s.Args[1].Number()
+	_, vectorial := binaryOps[s.Fn]
+	return isLeft != isRight && (vectorial || s.Fn == engine.Pow && s.DType == shape.Float32 && isRight && hasPower(right))
+}
+
 // hasPower reports whether powers of that exponent are products of the number, or of its inverse,
 // and of its second and fourth roots, within 4 units in the last place, and none of them overflows
 // where the power does not.
