@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"github.com/plexaura/plexaura/engine"
-	"github.com/plexaura/plexaura/internal/simd/vec"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -15,22 +14,22 @@ func (e Engine) BindResample(axis int, in []engine.Operand, out engine.Operand) 
 	}
 	taps := max(in[2].Len()/out.Int(axis), 1)
 	if out.DType == shape.Float64 {
-		return bindResample(e, axis, in[0].Shape, out.Shape, taps, e.simd.Vec.Map64), nil
+		return bindResample(e, axis, in[0].Shape, out.Shape, taps, e.simd.Vec.MixRows64), nil
 	}
-	return bindResample(e, axis, in[0].Shape, out.Shape, taps, e.simd.Vec.Map), nil
+	return bindResample(e, axis, in[0].Shape, out.Shape, taps, e.simd.Vec.MixRows), nil
 }
 
 // resampling is an axis of x that becomes one of y; rows of width elements have their taps in common.
 type resampling[T shape.Float] struct {
 	from, to slabs
-	apply    func(op vec.Op, dst, x, y []T, c T)
+	mix      func(dst, x []T, n int, starts, ids []int32, w []T)
 }
 
-func bindResample[T shape.Float](e Engine, axis int, x, y shape.Shape, taps int, apply func(op vec.Op, dst, x, y []T, c T)) engine.Bound {
-	r := resampling[T]{slabsOf(axis, x), slabsOf(axis, y), apply}
+func bindResample[T shape.Float](e Engine, axis int, x, y shape.Shape, taps int, mix func(dst, x []T, n int, starts, ids []int32, w []T)) engine.Bound {
+	r := resampling[T]{slabsOf(axis, x), slabsOf(axis, y), mix}
 	var work *loop
 	if r.to.width > 1 {
-		work = e.newLoop(r.to.count*r.to.n, taps*(15+r.to.width/8), func(c *engine.Call, _, lo, hi int) { r.rows(c, lo, hi) })
+		work = e.newLoop(r.to.count*r.to.n, taps*(3+r.to.width/8), func(c *engine.Call, _, lo, hi int) { r.rows(c, lo, hi) })
 	} else {
 		sets := partsOf(r.to.count, sideRows)
 		work = e.newLoop(sets.count, sideRows*r.to.n*taps, func(c *engine.Call, _, lo, hi int) {
@@ -47,17 +46,12 @@ func bindResample[T shape.Float](e Engine, axis int, x, y shape.Shape, taps int,
 func (r *resampling[T]) rows(c *engine.Call, lo, hi int) {
 	x, y, w := engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0]), engine.Slice[T](c.In[3])
 	starts, ids := engine.Slice[int32](c.In[1]), engine.Slice[int32](c.In[2])
-	for i := lo; i < hi; i++ {
-		row, slab := nth(y, i, r.to.width), nth(x, i/r.to.n, r.from.size())
-		first, last := starts[i%r.to.n], starts[i%r.to.n+1]
-		if first == last {
-			clear(row)
-			continue
-		}
-		r.apply(vec.MulC, row, nth(slab, int(ids[first]), r.from.width), nil, w[first])
-		for l := first + 1; l < last; l++ {
-			r.apply(vec.Axpy, row, nth(slab, int(ids[l]), r.from.width), row, w[l])
-		}
+	for lo < hi {
+		of, first := lo/r.to.n, lo%r.to.n
+		last := min(first+hi-lo, r.to.n)
+		next := lo + last - first
+		r.mix(y[lo*r.to.width:next*r.to.width], nth(x, of, r.from.size()), r.to.width, starts[first:last+1], ids, w)
+		lo = next
 	}
 }
 

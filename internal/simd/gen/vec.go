@@ -25,6 +25,7 @@ func vectors(t *target) string {
 	for _, of := range []*target{t, t.doubles()} {
 		fmt.Fprintf(&s, "\trepeat%s: %s,\n", of.suffix(), rowRepeat(of))
 		s.WriteString(mapsByRows(of))
+		fmt.Fprintf(&s, "\tmixRows%s: %s,\n", of.suffix(), mixRows(of))
 	}
 	rowCopy(t)
 	fmt.Fprintf(&s, "\tcopyPlanes: copyPlanes%s,\n", t.name)

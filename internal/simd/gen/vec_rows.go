@@ -136,3 +136,73 @@ func mapByRows(t *target, op, name string) {
 	t.JNE(operand.LabelRef("row"))
 	t.end()
 }
+
+// mixRows writes the kernel of rows that are weighted sums of rows, and returns its name.
+func mixRows(t *target) string {
+	name := "mixRows" + t.suffix() + t.name
+	params := strings.ReplaceAll("rows, n int, dst, x *T, starts, ids *int32, w *T", "T", t.goType())
+	doc := "sets rows > 0 adjoining rows of n > 0 elements of dst: row i to the sum of w[l] times row ids[l] of x, for l from starts[i] to starts[i+1]."
+	if t.elem == 4 {
+		t.begin(name, doc, params)
+	} else {
+		t.declare(name, doc, params)
+	}
+	dst, x, starts, ids, w := t.arg("dst"), t.arg("x"), t.arg("starts"), t.arg("ids"), t.arg("w")
+	rest, left, column, bytes := t.GP64(), t.GP64(), t.GP64(), t.GP64()
+	l, end, from := t.GP64(), t.GP64(), t.GP64()
+	t.Load(t.Param("n"), rest)
+	t.IMUL3Q(operand.Imm(uint64(t.elem)), rest, bytes)
+	t.ANDQ(operand.U32(uint32(t.width()-1)), rest)
+	t.setMask(rest) // of no lanes where rows are whole vectors
+	weight, element := t.regs[4], t.regs[5]
+	sums := func(label string, vectors int, masked bool) {
+		for u := range vectors {
+			t.zero(t.regs[u])
+		}
+		t.MOVLQSX(operand.Mem{Base: starts}, l)
+		t.MOVLQSX(operand.Mem{Base: starts, Disp: 4}, end)
+		t.Label(label + "tap")
+		t.CMPQ(l, end)
+		t.JGE(operand.LabelRef(label + "store"))
+		t.MOVLQSX(operand.Mem{Base: ids, Index: l, Scale: 4}, from)
+		t.IMULQ(bytes, from)
+		t.ADDQ(x, from)
+		t.ADDQ(column, from)
+		t.broadcast(operand.Mem{Base: w, Index: l, Scale: uint8(t.elem)}, weight)
+		for u := range vectors {
+			t.load(operand.Mem{Base: from, Disp: u * t.size}, element, masked)
+			t.fma(element, weight, t.regs[u])
+		}
+		t.INCQ(l)
+		t.JMP(operand.LabelRef(label + "tap"))
+		t.Label(label + "store")
+		for u := range vectors {
+			t.store(t.regs[u], operand.Mem{Base: dst, Disp: u * t.size}, masked)
+		}
+	}
+	t.Label("row")
+	t.XORQ(column, column)
+	t.Load(t.Param("n"), left)
+	for i, vectors := range []int{4, 1} {
+		here, next := fmt.Sprintf("by%d", i), fmt.Sprintf("by%d", i+1)
+		t.Label(here)
+		t.CMPQ(left, operand.U32(uint32(vectors*t.width())))
+		t.JL(operand.LabelRef(next))
+		sums(here, vectors, false)
+		t.ADDQ(operand.U32(uint32(vectors*t.size)), column)
+		t.ADDQ(operand.U32(uint32(vectors*t.size)), dst)
+		t.SUBQ(operand.U32(uint32(vectors*t.width())), left)
+		t.JMP(operand.LabelRef(here))
+	}
+	t.Label("by2")
+	t.TESTQ(rest, rest)
+	t.JE(operand.LabelRef("next"))
+	sums("rest", 1, true)
+	t.LEAQ(operand.Mem{Base: dst, Index: rest, Scale: uint8(t.elem)}, dst)
+	t.Label("next")
+	t.ADDQ(operand.Imm(4), starts)
+	t.DECQ(t.param("rows"))
+	t.JNE(operand.LabelRef("row"))
+	t.end()
+	return name
+}

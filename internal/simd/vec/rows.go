@@ -64,6 +64,43 @@ func repeatRows[T isa.Float](f func(rows, n int, dst, x *T, stride int), dst []T
 	}
 }
 
+// mixFunc sets rows > 0 adjoining rows of n > 0 elements: row i to the sum of w[l] times row ids[l] of x, for l from
+// starts[i] to starts[i+1].
+type mixFunc[T isa.Float] func(rows, n int, dst, x *T, starts, ids *int32, w *T) (csr uint32)
+
+// MixRows sets rows of n elements: row i of dst to the sum of w[l] times row ids[l] of x, for l from starts[i] up to but
+// not including starts[i+1]. dst is whole rows, and does not overlap x. starts has one element more than dst rows.
+func (k *Kernels) MixRows(dst, x []float32, n int, starts, ids []int32, w []float32) {
+	mix(k.mixRows, dst, x, n, starts, ids, w)
+}
+
+// MixRows64 is [Kernels.MixRows] for float64.
+func (k *Kernels) MixRows64(dst, x []float64, n int, starts, ids []int32, w []float64) {
+	mix(k.mixRows64, dst, x, n, starts, ids, w)
+}
+
+func mix[T isa.Float](f mixFunc[T], dst, x []T, n int, starts, ids []int32, w []T) {
+	rows, of := len(dst)/n, len(x)/n
+	if rows == 0 {
+		return
+	}
+	starts = starts[:rows+1]
+	taps := ids[starts[0]:starts[rows]]
+	for _, id := range taps {
+		if uint(id) >= uint(of) {
+			panic(fmt.Sprintf("vec: row %d of %d", id, of))
+		}
+	}
+	if len(taps) == 0 {
+		clear(dst[:rows*n])
+		return
+	}
+	most := max(isa.CallLen/(n*isa.Ceil(len(taps), rows)), 1)
+	for row := 0; row < rows; row += most {
+		f(min(most, rows-row), n, &dst[row*n], &x[0], &starts[row], &ids[0], &w[:len(ids)][0])
+	}
+}
+
 // Places are where Planes planes of Rows rows of N elements lie: in dst and in src, planes and rows begin so many
 // elements after each other.
 type Places struct {
@@ -121,6 +158,30 @@ func repeatGo[T isa.Float](rows, n int, dst, x *T, stride int) {
 			to[i*n+j] = v
 		}
 	}
+}
+
+func mixRowsGo[T isa.Float](rows, n int, dst, x *T, starts, ids *int32, w *T) uint32 {
+	to, bounds := unsafe.Slice(dst, rows*n), unsafe.Slice(starts, rows+1)
+	size := int(unsafe.Sizeof(*x))
+	for i := range rows {
+		for j := range n {
+			var sum T
+			for l := int(bounds[i]); l < int(bounds[i+1]); l++ {
+				id := int(*(*int32)(unsafe.Add(unsafe.Pointer(ids), 4*l)))
+				sum += flushed(*isa.Add(w, l*size)) * flushed(*isa.Add(x, (id*n+j)*size))
+			}
+			to[i*n+j] = flushed(sum)
+		}
+	}
+	return 0
+}
+
+// flushed is x, or the zero of its sign for denormals of float32: kernels of float64 keep them.
+func flushed[T isa.Float](x T) T {
+	if unsafe.Sizeof(x) == 8 {
+		return x
+	}
+	return isa.Flush(x)
 }
 
 func copyPlanesGo(planes, rows, n int, dst *float32, dstPlane, dstRow int, src *float32, srcPlane, srcRow int) {

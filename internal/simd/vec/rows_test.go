@@ -1,6 +1,7 @@
 package vec
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -103,4 +104,48 @@ func TestCopyPlanes(t *testing.T) {
 			k.CopyPlanes(make([]float32, 5), make([]float32, 9), Places{Planes: 2, Rows: 1, N: 3, DstPlane: 3})
 		})
 	})
+}
+
+// TestMixRows: against sums in float64, with rows of no weight, of many, and with numbers that are none.
+func TestMixRows(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(10, 64))
+		for _, n := range rowLengths {
+			for range 4 {
+				from, rows := 1+rng.IntN(5), rng.IntN(7)
+				starts, ids := make([]int32, rows+1), []int32{}
+				for i := range rows {
+					for range rng.IntN(4) {
+						ids = append(ids, int32(rng.IntN(from)))
+					}
+					starts[i+1] = int32(len(ids))
+				}
+				x, w := simdtest.Mixed(rng, from*n), simdtest.Randoms[float32](rng, len(ids))
+				got, got64 := simdtest.Repeat(float32(42), rows*n+1), doubles(simdtest.Repeat(float32(42), rows*n+1))
+				k.MixRows(got[:rows*n], x, n, starts, ids, w)
+				k.MixRows64(got64[:rows*n], doubles(x), n, starts, ids, doubles(w))
+				for i := range rows * n {
+					var sum, size float64
+					for l := starts[i/n]; l < starts[i/n+1]; l++ {
+						term := float64(w[l]) * float64(x[int(ids[l])*n+i%n])
+						sum, size = sum+term, size+math.Abs(term)
+					}
+					requireClose(t, sum, float64(got[i]), 0x1p-22*size+3*0x1p-126)
+					requireClose(t, sum, got64[i], 0x1p-51*size)
+				}
+				require.Equal(t, float32(42), got[rows*n])
+				require.Equal(t, float64(42), got64[rows*n])
+			}
+		}
+		require.Panics(t, func() { k.MixRows(make([]float32, 2), make([]float32, 2), 2, []int32{0, 1}, []int32{1}, []float32{1}) })
+		require.Panics(t, func() { k.MixRows(make([]float32, 2), make([]float32, 2), 2, []int32{0, 1}, []int32{0}, nil) })
+	})
+}
+
+// requireClose is InDelta that takes NaN for itself, and infinities, and float32's for what float32 does not hold.
+func requireClose(t *testing.T, want, got, within float64) {
+	t.Helper()
+	same := want == got || want != want && got != got
+	over := math.IsInf(got, 0) && math.Abs(want) > math.MaxFloat32
+	require.True(t, same || over || math.Abs(want-got) <= within, "%v, want %v within %v", got, want, within)
 }

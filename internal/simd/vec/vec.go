@@ -94,6 +94,8 @@ type Kernels struct {
 	byRows64   [opCount]rowsFunc[float64]
 	repeat     func(rows, n int, dst, x *float32, stride int)
 	repeat64   func(rows, n int, dst, x *float64, stride int)
+	mixRows    mixFunc[float32]
+	mixRows64  mixFunc[float64]
 	copyPlanes func(planes, rows, n int, dst *float32, dstPlane, dstRow int, src *float32, srcPlane, srcRow int)
 }
 

@@ -372,6 +372,11 @@ func mulRowsAVX2(rows int, n int, dst *float32, x *float32, c *float32, stride i
 //go:noescape
 func divRowsAVX2(rows int, n int, dst *float32, x *float32, c *float32, stride int) (csr uint32)
 
+// mixRowsAVX2 sets rows > 0 adjoining rows of n > 0 elements of dst: row i to the sum of w[l] times row ids[l] of x, for l from starts[i] to starts[i+1].
+//
+//go:noescape
+func mixRowsAVX2(rows int, n int, dst *float32, x *float32, starts *int32, ids *int32, w *float32) (csr uint32)
+
 // repeat64AVX2 sets each of rows of n elements to an element of x, stride bytes apart.
 //
 //go:noescape
@@ -396,6 +401,11 @@ func mulRows64AVX2(rows int, n int, dst *float64, x *float64, c *float64, stride
 //
 //go:noescape
 func divRows64AVX2(rows int, n int, dst *float64, x *float64, c *float64, stride int) (csr uint32)
+
+// mixRows64AVX2 sets rows > 0 adjoining rows of n > 0 elements of dst: row i to the sum of w[l] times row ids[l] of x, for l from starts[i] to starts[i+1].
+//
+//go:noescape
+func mixRows64AVX2(rows int, n int, dst *float64, x *float64, starts *int32, ids *int32, w *float64) (csr uint32)
 
 // copyPlanesAVX2 copies planes > 0 of rows > 0 of n > 0 elements. Strides are in bytes.
 //
@@ -534,6 +544,7 @@ var avx2 = Kernels{
 		Mul: mulRowsAVX2,
 		Div: divRowsAVX2,
 	},
+	mixRows:  mixRowsAVX2,
 	repeat64: repeat64AVX2,
 	byRows64: [opCount]rowsFunc[float64]{
 		Add: addRows64AVX2,
@@ -541,6 +552,7 @@ var avx2 = Kernels{
 		Mul: mulRows64AVX2,
 		Div: divRows64AVX2,
 	},
+	mixRows64:  mixRows64AVX2,
 	copyPlanes: copyPlanesAVX2,
 	gateKernels: gateKernels{
 		lstm:     lstmAVX2,

@@ -10350,6 +10350,126 @@ next:
 	VZEROUPPER
 	RET
 
+// func mixRowsAVX2(rows int, n int, dst *float32, x *float32, starts *int32, ids *int32, w *float32) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·mixRowsAVX2(SB), NOSPLIT, $0-60
+	STMXCSR csr+56(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    dst+16(FP), AX
+	MOVQ    x+24(FP), CX
+	MOVQ    starts+32(FP), DX
+	MOVQ    ids+40(FP), BX
+	MOVQ    w+48(FP), SI
+	MOVQ    n+8(FP), DI
+	IMUL3Q  $0x04, DI, R10
+	ANDQ    $0x00000007, DI
+	LEAQ    lanes<>+32(SB), R9
+	MOVQ    DI, R8
+	NEGQ    R8
+	VMOVUPS (R9)(R8*4), Y15
+
+row:
+	XORQ R9, R9
+	MOVQ n+8(FP), R8
+
+by0:
+	CMPQ    R8, $0x00000020
+	JL      by1
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	MOVLQSX (DX), R11
+	MOVLQSX 4(DX), R12
+
+by0tap:
+	CMPQ         R11, R12
+	JGE          by0store
+	MOVLQSX      (BX)(R11*4), R13
+	IMULQ        R10, R13
+	ADDQ         CX, R13
+	ADDQ         R9, R13
+	VBROADCASTSS (SI)(R11*4), Y4
+	VMOVUPS      (R13), Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VMOVUPS      32(R13), Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VMOVUPS      64(R13), Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VMOVUPS      96(R13), Y5
+	VFMADD231PS  Y5, Y4, Y3
+	INCQ         R11
+	JMP          by0tap
+
+by0store:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	ADDQ    $0x00000080, R9
+	ADDQ    $0x00000080, AX
+	SUBQ    $0x00000020, R8
+	JMP     by0
+
+by1:
+	CMPQ    R8, $0x00000008
+	JL      by2
+	VXORPS  Y0, Y0, Y0
+	MOVLQSX (DX), R11
+	MOVLQSX 4(DX), R12
+
+by1tap:
+	CMPQ         R11, R12
+	JGE          by1store
+	MOVLQSX      (BX)(R11*4), R13
+	IMULQ        R10, R13
+	ADDQ         CX, R13
+	ADDQ         R9, R13
+	VBROADCASTSS (SI)(R11*4), Y4
+	VMOVUPS      (R13), Y5
+	VFMADD231PS  Y5, Y4, Y0
+	INCQ         R11
+	JMP          by1tap
+
+by1store:
+	VMOVUPS Y0, (AX)
+	ADDQ    $0x00000020, R9
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000008, R8
+	JMP     by1
+
+by2:
+	TESTQ   DI, DI
+	JE      next
+	VXORPS  Y0, Y0, Y0
+	MOVLQSX (DX), R11
+	MOVLQSX 4(DX), R12
+
+resttap:
+	CMPQ         R11, R12
+	JGE          reststore
+	MOVLQSX      (BX)(R11*4), R13
+	IMULQ        R10, R13
+	ADDQ         CX, R13
+	ADDQ         R9, R13
+	VBROADCASTSS (SI)(R11*4), Y4
+	VMASKMOVPS   (R13), Y15, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	INCQ         R11
+	JMP          resttap
+
+reststore:
+	VMASKMOVPS Y0, Y15, (AX)
+	LEAQ       (AX)(DI*4), AX
+
+next:
+	ADDQ    $0x04, DX
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+56(FP)
+	VZEROUPPER
+	RET
+
 // func repeat64AVX2(rows int, n int, dst *float64, x *float64, stride int)
 // Requires: AVX
 TEXT ·repeat64AVX2(SB), NOSPLIT, $0-40
@@ -10674,6 +10794,125 @@ next:
 	DECQ    AX
 	JNE     row
 	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func mixRows64AVX2(rows int, n int, dst *float64, x *float64, starts *int32, ids *int32, w *float64) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·mixRows64AVX2(SB), NOSPLIT, $0-60
+	STMXCSR csr+56(FP)
+	MOVQ    dst+16(FP), AX
+	MOVQ    x+24(FP), CX
+	MOVQ    starts+32(FP), DX
+	MOVQ    ids+40(FP), BX
+	MOVQ    w+48(FP), SI
+	MOVQ    n+8(FP), DI
+	IMUL3Q  $0x08, DI, R10
+	ANDQ    $0x00000003, DI
+	LEAQ    lanes<>+32(SB), R9
+	MOVQ    DI, R8
+	NEGQ    R8
+	VMOVUPS (R9)(R8*8), Y15
+
+row:
+	XORQ R9, R9
+	MOVQ n+8(FP), R8
+
+by0:
+	CMPQ    R8, $0x00000010
+	JL      by1
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	MOVLQSX (DX), R11
+	MOVLQSX 4(DX), R12
+
+by0tap:
+	CMPQ         R11, R12
+	JGE          by0store
+	MOVLQSX      (BX)(R11*4), R13
+	IMULQ        R10, R13
+	ADDQ         CX, R13
+	ADDQ         R9, R13
+	VBROADCASTSD (SI)(R11*8), Y4
+	VMOVUPS      (R13), Y5
+	VFMADD231PD  Y5, Y4, Y0
+	VMOVUPS      32(R13), Y5
+	VFMADD231PD  Y5, Y4, Y1
+	VMOVUPS      64(R13), Y5
+	VFMADD231PD  Y5, Y4, Y2
+	VMOVUPS      96(R13), Y5
+	VFMADD231PD  Y5, Y4, Y3
+	INCQ         R11
+	JMP          by0tap
+
+by0store:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	ADDQ    $0x00000080, R9
+	ADDQ    $0x00000080, AX
+	SUBQ    $0x00000010, R8
+	JMP     by0
+
+by1:
+	CMPQ    R8, $0x00000004
+	JL      by2
+	VXORPS  Y0, Y0, Y0
+	MOVLQSX (DX), R11
+	MOVLQSX 4(DX), R12
+
+by1tap:
+	CMPQ         R11, R12
+	JGE          by1store
+	MOVLQSX      (BX)(R11*4), R13
+	IMULQ        R10, R13
+	ADDQ         CX, R13
+	ADDQ         R9, R13
+	VBROADCASTSD (SI)(R11*8), Y4
+	VMOVUPS      (R13), Y5
+	VFMADD231PD  Y5, Y4, Y0
+	INCQ         R11
+	JMP          by1tap
+
+by1store:
+	VMOVUPS Y0, (AX)
+	ADDQ    $0x00000020, R9
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000004, R8
+	JMP     by1
+
+by2:
+	TESTQ   DI, DI
+	JE      next
+	VXORPS  Y0, Y0, Y0
+	MOVLQSX (DX), R11
+	MOVLQSX 4(DX), R12
+
+resttap:
+	CMPQ         R11, R12
+	JGE          reststore
+	MOVLQSX      (BX)(R11*4), R13
+	IMULQ        R10, R13
+	ADDQ         CX, R13
+	ADDQ         R9, R13
+	VBROADCASTSD (SI)(R11*8), Y4
+	VMASKMOVPD   (R13), Y15, Y5
+	VFMADD231PD  Y5, Y4, Y0
+	INCQ         R11
+	JMP          resttap
+
+reststore:
+	VMASKMOVPD Y0, Y15, (AX)
+	LEAQ       (AX)(DI*8), AX
+
+next:
+	ADDQ    $0x04, DX
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+56(FP)
 	VZEROUPPER
 	RET
 

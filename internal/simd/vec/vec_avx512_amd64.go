@@ -372,6 +372,11 @@ func mulRowsAVX512(rows int, n int, dst *float32, x *float32, c *float32, stride
 //go:noescape
 func divRowsAVX512(rows int, n int, dst *float32, x *float32, c *float32, stride int) (csr uint32)
 
+// mixRowsAVX512 sets rows > 0 adjoining rows of n > 0 elements of dst: row i to the sum of w[l] times row ids[l] of x, for l from starts[i] to starts[i+1].
+//
+//go:noescape
+func mixRowsAVX512(rows int, n int, dst *float32, x *float32, starts *int32, ids *int32, w *float32) (csr uint32)
+
 // repeat64AVX512 sets each of rows of n elements to an element of x, stride bytes apart.
 //
 //go:noescape
@@ -396,6 +401,11 @@ func mulRows64AVX512(rows int, n int, dst *float64, x *float64, c *float64, stri
 //
 //go:noescape
 func divRows64AVX512(rows int, n int, dst *float64, x *float64, c *float64, stride int) (csr uint32)
+
+// mixRows64AVX512 sets rows > 0 adjoining rows of n > 0 elements of dst: row i to the sum of w[l] times row ids[l] of x, for l from starts[i] to starts[i+1].
+//
+//go:noescape
+func mixRows64AVX512(rows int, n int, dst *float64, x *float64, starts *int32, ids *int32, w *float64) (csr uint32)
 
 // copyPlanesAVX512 copies planes > 0 of rows > 0 of n > 0 elements. Strides are in bytes.
 //
@@ -534,6 +544,7 @@ var avx512 = Kernels{
 		Mul: mulRowsAVX512,
 		Div: divRowsAVX512,
 	},
+	mixRows:  mixRowsAVX512,
 	repeat64: repeat64AVX512,
 	byRows64: [opCount]rowsFunc[float64]{
 		Add: addRows64AVX512,
@@ -541,6 +552,7 @@ var avx512 = Kernels{
 		Mul: mulRows64AVX512,
 		Div: divRows64AVX512,
 	},
+	mixRows64:  mixRows64AVX512,
 	copyPlanes: copyPlanesAVX512,
 	gateKernels: gateKernels{
 		lstm:     lstmAVX512,

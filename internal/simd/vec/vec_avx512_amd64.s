@@ -13005,6 +13005,125 @@ next:
 	VZEROUPPER
 	RET
 
+// func mixRowsAVX512(rows int, n int, dst *float32, x *float32, starts *int32, ids *int32, w *float32) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·mixRowsAVX512(SB), NOSPLIT, $0-60
+	STMXCSR csr+56(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    dst+16(FP), AX
+	MOVQ    x+24(FP), CX
+	MOVQ    starts+32(FP), DX
+	MOVQ    ids+40(FP), BX
+	MOVQ    w+48(FP), SI
+	MOVQ    n+8(FP), DI
+	IMUL3Q  $0x04, DI, R10
+	ANDQ    $0x0000000f, DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
+
+row:
+	XORQ R9, R9
+	MOVQ n+8(FP), R8
+
+by0:
+	CMPQ    R8, $0x00000040
+	JL      by1
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	MOVLQSX (DX), R11
+	MOVLQSX 4(DX), R12
+
+by0tap:
+	CMPQ         R11, R12
+	JGE          by0store
+	MOVLQSX      (BX)(R11*4), R13
+	IMULQ        R10, R13
+	ADDQ         CX, R13
+	ADDQ         R9, R13
+	VBROADCASTSS (SI)(R11*4), Z4
+	VMOVUPS      (R13), Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VMOVUPS      64(R13), Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VMOVUPS      128(R13), Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VMOVUPS      192(R13), Z5
+	VFMADD231PS  Z5, Z4, Z3
+	INCQ         R11
+	JMP          by0tap
+
+by0store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	ADDQ    $0x00000100, R9
+	ADDQ    $0x00000100, AX
+	SUBQ    $0x00000040, R8
+	JMP     by0
+
+by1:
+	CMPQ    R8, $0x00000010
+	JL      by2
+	VXORPS  Z0, Z0, Z0
+	MOVLQSX (DX), R11
+	MOVLQSX 4(DX), R12
+
+by1tap:
+	CMPQ         R11, R12
+	JGE          by1store
+	MOVLQSX      (BX)(R11*4), R13
+	IMULQ        R10, R13
+	ADDQ         CX, R13
+	ADDQ         R9, R13
+	VBROADCASTSS (SI)(R11*4), Z4
+	VMOVUPS      (R13), Z5
+	VFMADD231PS  Z5, Z4, Z0
+	INCQ         R11
+	JMP          by1tap
+
+by1store:
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x00000040, R9
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000010, R8
+	JMP     by1
+
+by2:
+	TESTQ   DI, DI
+	JE      next
+	VXORPS  Z0, Z0, Z0
+	MOVLQSX (DX), R11
+	MOVLQSX 4(DX), R12
+
+resttap:
+	CMPQ         R11, R12
+	JGE          reststore
+	MOVLQSX      (BX)(R11*4), R13
+	IMULQ        R10, R13
+	ADDQ         CX, R13
+	ADDQ         R9, R13
+	VBROADCASTSS (SI)(R11*4), Z4
+	VMOVUPS.Z    (R13), K1, Z5
+	VFMADD231PS  Z5, Z4, Z0
+	INCQ         R11
+	JMP          resttap
+
+reststore:
+	VMOVUPS Z0, K1, (AX)
+	LEAQ    (AX)(DI*4), AX
+
+next:
+	ADDQ    $0x04, DX
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+56(FP)
+	VZEROUPPER
+	RET
+
 // func repeat64AVX512(rows int, n int, dst *float64, x *float64, stride int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·repeat64AVX512(SB), NOSPLIT, $0-40
@@ -13324,6 +13443,124 @@ next:
 	DECQ    AX
 	JNE     row
 	LDMXCSR csr+48(FP)
+	VZEROUPPER
+	RET
+
+// func mixRows64AVX512(rows int, n int, dst *float64, x *float64, starts *int32, ids *int32, w *float64) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·mixRows64AVX512(SB), NOSPLIT, $0-60
+	STMXCSR csr+56(FP)
+	MOVQ    dst+16(FP), AX
+	MOVQ    x+24(FP), CX
+	MOVQ    starts+32(FP), DX
+	MOVQ    ids+40(FP), BX
+	MOVQ    w+48(FP), SI
+	MOVQ    n+8(FP), DI
+	IMUL3Q  $0x08, DI, R10
+	ANDQ    $0x00000007, DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
+
+row:
+	XORQ R9, R9
+	MOVQ n+8(FP), R8
+
+by0:
+	CMPQ    R8, $0x00000020
+	JL      by1
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	MOVLQSX (DX), R11
+	MOVLQSX 4(DX), R12
+
+by0tap:
+	CMPQ         R11, R12
+	JGE          by0store
+	MOVLQSX      (BX)(R11*4), R13
+	IMULQ        R10, R13
+	ADDQ         CX, R13
+	ADDQ         R9, R13
+	VBROADCASTSD (SI)(R11*8), Z4
+	VMOVUPS      (R13), Z5
+	VFMADD231PD  Z5, Z4, Z0
+	VMOVUPS      64(R13), Z5
+	VFMADD231PD  Z5, Z4, Z1
+	VMOVUPS      128(R13), Z5
+	VFMADD231PD  Z5, Z4, Z2
+	VMOVUPS      192(R13), Z5
+	VFMADD231PD  Z5, Z4, Z3
+	INCQ         R11
+	JMP          by0tap
+
+by0store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	ADDQ    $0x00000100, R9
+	ADDQ    $0x00000100, AX
+	SUBQ    $0x00000020, R8
+	JMP     by0
+
+by1:
+	CMPQ    R8, $0x00000008
+	JL      by2
+	VXORPS  Z0, Z0, Z0
+	MOVLQSX (DX), R11
+	MOVLQSX 4(DX), R12
+
+by1tap:
+	CMPQ         R11, R12
+	JGE          by1store
+	MOVLQSX      (BX)(R11*4), R13
+	IMULQ        R10, R13
+	ADDQ         CX, R13
+	ADDQ         R9, R13
+	VBROADCASTSD (SI)(R11*8), Z4
+	VMOVUPS      (R13), Z5
+	VFMADD231PD  Z5, Z4, Z0
+	INCQ         R11
+	JMP          by1tap
+
+by1store:
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x00000040, R9
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000008, R8
+	JMP     by1
+
+by2:
+	TESTQ   DI, DI
+	JE      next
+	VXORPS  Z0, Z0, Z0
+	MOVLQSX (DX), R11
+	MOVLQSX 4(DX), R12
+
+resttap:
+	CMPQ         R11, R12
+	JGE          reststore
+	MOVLQSX      (BX)(R11*4), R13
+	IMULQ        R10, R13
+	ADDQ         CX, R13
+	ADDQ         R9, R13
+	VBROADCASTSD (SI)(R11*8), Z4
+	VMOVUPD.Z    (R13), K1, Z5
+	VFMADD231PD  Z5, Z4, Z0
+	INCQ         R11
+	JMP          resttap
+
+reststore:
+	VMOVUPD Z0, K1, (AX)
+	LEAQ    (AX)(DI*8), AX
+
+next:
+	ADDQ    $0x04, DX
+	DECQ    rows+0(FP)
+	JNE     row
+	LDMXCSR csr+56(FP)
 	VZEROUPPER
 	RET
 
