@@ -18,6 +18,7 @@ def main(model, folder, threads):
     onnxruntime.set_default_logger_severity(4)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(threads)
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # else its threads wait by looping while the other side has its turn
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     with open(os.path.join(folder, "inputs.json"), encoding="utf-8") as f:
         feeds = {name: numpy.load(os.path.join(folder, file)) for name, file in json.load(f).items()}

@@ -33,6 +33,7 @@ def ours(demo, case, clients, threads):
 def theirs(file, clients, threads):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # else its threads wait by looping while the other side has its turn
     session = onnxruntime.InferenceSession(file, options)
     first = session.get_inputs()[0]
     shape = [d if isinstance(d, int) else 1 for d in first.shape]

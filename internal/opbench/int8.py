@@ -53,6 +53,7 @@ class Image(CalibrationDataReader):
 def session(path, threads):
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # else its threads wait by looping while the other side has its turn
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 

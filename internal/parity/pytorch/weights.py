@@ -54,6 +54,7 @@ def steps(case, threads):
         torch.onnx.export(net, (x,), exported, input_names=["x"], dynamo=False)
         o = onnxruntime.SessionOptions()
         o.intra_op_num_threads = threads
+        o.add_session_config_entry("session.force_spinning_stop", "1")  # else its threads wait by looping while the other side has its turn
         session = onnxruntime.InferenceSession(exported.getvalue(), o, providers=["CPUExecutionProvider"])
         peers["ONNX Runtime"] = lambda: session.run(None, {"x": x.numpy()})[0]
     return peers
