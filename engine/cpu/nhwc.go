@@ -40,7 +40,7 @@ func (e Engine) nhwcConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 	}
 	choice := e.nhwcCandidates(op)
 	product := func(op nhwc.Op, t *mapTail) engine.Bound {
-		b := e.bindNHWC(nhwc.NewConv(e.simd.NHWC, op), c.Epilogue, t)
+		b := e.bindNHWC(e.nhwcPlan(op), c.Epilogue, t)
 		b.Choice = choice
 		return b
 	}
@@ -72,6 +72,23 @@ func (e Engine) nhwcConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 	})
 	b.Lean = func() engine.Bound { return direct }
 	return b, nil
+}
+
+// windowed is a convolution of images with channels last that is a product of its windows.
+type windowed interface {
+	unfolding
+	Form() nhwc.Form
+	Results() int
+	Shares() bool
+	Task(i int) (from, to int, all bool)
+	Run(y, x, packed, bias, shared, scratch []float32, lo, hi int)
+}
+
+func (e Engine) nhwcPlan(op nhwc.Op) windowed {
+	if nhwc.InStrips(op) {
+		return nhwc.NewGrouped(e.simd.NHWC, op)
+	}
+	return nhwc.NewConv(e.simd.NHWC, op)
 }
 
 // into returns the function [engine.Bound.Into] of a kernel for op, given the one that binds it for an
@@ -121,7 +138,7 @@ func (e Engine) withTail(own int, out engine.Operand, act isa.Act, bind func(act
 
 // bindNHWC returns the kernel of plan that applies the tail to what a task has made, or to everything
 // where tasks share pixels.
-func (e Engine) bindNHWC(plan *nhwc.Conv, ep engine.Epilogue, t *mapTail) engine.Bound {
+func (e Engine) bindNHWC(plan windowed, ep engine.Epilogue, t *mapTail) engine.Bound {
 	var l layout
 	rest := e.tailLoop(t, plan.Shares(), plan.Results())
 	t.reserve(&l, max(e.pool.Workers(), rest.slots))

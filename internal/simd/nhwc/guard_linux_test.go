@@ -28,6 +28,13 @@ func TestKernelsStayInsideTheirOperands(t *testing.T) {
 			stem.Pack(packed, make(op.M*op.Rows()), 0, stem.Packs())
 			stem.Run(y, x, packed, make(op.M), scratch, 0, stem.Tasks())
 
+			op = randomGrouped(rng)
+			grouped := NewGrouped(k, op)
+			packed, scratch = make(grouped.PackedLen()), make(grouped.ScratchLen())
+			y, x = make(op.pixels()*op.filters()), make(op.N*op.H*op.W*op.channels())
+			grouped.Pack(packed, make(op.filters()*op.Rows()), 0, grouped.Packs())
+			grouped.Run(y, x, packed, make(op.filters()), nil, scratch, 0, grouped.Tasks())
+
 			op = randomWinograd(rng)
 			f, _ := NewWinograd(k, op)
 			y, x, packed = make(op.pixels()*op.M), make(op.N*op.H*op.W*op.C), make(f.PackedLen())

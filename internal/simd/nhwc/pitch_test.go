@@ -17,8 +17,11 @@ func TestResultsApart(t *testing.T) {
 		rng := rand.New(rand.NewPCG(91, 91))
 		for i := range trials(40) {
 			op := randomOp(rng)
-			if i%2 == 1 {
+			switch i % 3 {
+			case 1:
 				op = randomWinograd(rng)
+			case 2:
+				op = randomGrouped(rng)
 			}
 			apart := op
 			apart.Pitch = op.filters() + 1 + rng.IntN(40)
@@ -29,13 +32,17 @@ func TestResultsApart(t *testing.T) {
 				copy(between[p*apart.Pitch:], y[p*op.filters():][:op.filters()])
 			}
 			tasks := 1 + rng.IntN(4)
-			if i%2 == 1 {
+			switch i % 3 {
+			case 1:
 				one, ok := NewWinograd(k, op)
 				require.True(t, ok)
 				two, _ := NewWinograd(k, apart)
 				require.True(t, runWinograd(one, y, x, w, bias, tasks))
 				require.True(t, runWinograd(two, between, x, w, bias, tasks))
-			} else {
+			case 2:
+				runGrouped(NewGrouped(k, op), y, x, w, bias, tasks)
+				runGrouped(NewGrouped(k, apart), between, x, w, bias, tasks)
+			default:
 				convolve(NewConv(k, op), y, x, w, bias, tasks)
 				convolve(NewConv(k, apart), between, x, w, bias, tasks)
 			}

@@ -64,3 +64,30 @@ func (p *product) Work() int { return p.pixels() * p.filters() * p.Rows() }
 
 // Results is the number of elements of y.
 func (p *product) Results() int { return p.pixels() * p.filters() }
+
+// places are where windows lie in a strip: element i of one at[i] bytes from its first, the next window window elements on,
+// and the one below row elements.
+type places struct {
+	at          []int
+	window, row int
+}
+
+// inPlace multiplies so many rows of windows of a strip by the filters of a group. Windows below each other are one call,
+// since a call takes about as long as some windows.
+func (p *product) inPlace(y, strip, packed, bias []float32, of places, rows int) {
+	tiles := isa.Ceil(p.OW, p.tiles.Tallest(p.vecs))
+	flags := p.flags(p.Add, true)
+	ys := p.OW * p.pitch()
+	for t := range tiles {
+		from, to := p.OW*t/tiles, p.OW*(t+1)/tiles
+		work := len(of.at) * (to - from)
+		p.each(0, p.count, work, func(j, n, vecs, last int) {
+			most := max(isa.CallWork/(work*p.nr*n), 1)
+			for row := 0; row < rows; row += most {
+				p.k.stem[vecs][to-from](min(most, rows-row), n, len(of.at), &of.at[0], &strip[row*of.row+from*of.window], 4*of.row, 4*of.window,
+					&packed[j*p.nr*p.Rows()], 4*p.nr, 4*p.nr*p.Rows(), &y[row*ys+from*p.pitch()+j*p.nr], 4*ys, 4*p.pitch(),
+					isa.Elem(bias, j*p.nr), flags, last)
+			}
+		})
+	}
+}

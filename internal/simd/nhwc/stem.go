@@ -91,27 +91,7 @@ func (s *Stem) Run(y, x, packed, bias, scratch []float32, lo, hi int) {
 	for i := lo; i < hi; i++ {
 		first, last := s.span(i)
 		s.copyStrip(scratch, x[i/s.blocks*s.C*s.H*s.W:], first, last)
-		s.multiply(y[(i/s.blocks*s.OH+first)*s.OW*s.pitch():], scratch, packed, bias, last-first)
-	}
-}
-
-// multiply multiplies so many rows of windows of a strip: the windows below each other in calls of their own, since a call
-// takes about as long as some windows.
-func (s *Stem) multiply(y, strip, packed, bias []float32, rows int) {
-	tiles := isa.Ceil(s.OW, s.tiles.Tallest(s.vecs))
-	flags := s.flags(s.Add, true)
-	xs, ys := s.SH*s.line, s.OW*s.pitch()
-	for t := range tiles {
-		from, to := s.OW*t/tiles, s.OW*(t+1)/tiles
-		work := len(s.at) * (to - from)
-		s.each(0, s.count, work, func(j, n, vecs, last int) {
-			most := max(isa.CallWork/(work*s.nr*n), 1)
-			for row := 0; row < rows; row += most {
-				s.k.stem[vecs][to-from](min(most, rows-row), n, len(s.at), &s.at[0], &strip[row*xs+from*s.SW], 4*xs, 4*s.SW,
-					&packed[j*s.nr*s.Rows()], 4*s.nr, 4*s.nr*s.Rows(), &y[row*ys+from*s.pitch()+j*s.nr], 4*ys, 4*s.pitch(),
-					isa.Elem(bias, j*s.nr), flags, last)
-			}
-		})
+		s.inPlace(y[(i/s.blocks*s.OH+first)*s.OW*s.pitch():], scratch, packed, bias, places{s.at, s.SW, s.SH * s.line}, last-first)
 	}
 }
 

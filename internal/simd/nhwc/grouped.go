@@ -1,0 +1,122 @@
+package nhwc
+
+import (
+	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/window"
+)
+
+// Grouped is a convolution of several groups of few channels. It is immutable and safe for concurrent use.
+//
+// A task has some rows of windows. It copies what they see of an image to a strip, with zeros for what lies over the edge,
+// and multiplies the windows of each group where they lie there. Unfolded, each pixel would be copied once for every tap,
+// and would be multiplied by no more filters than a group has.
+type Grouped struct {
+	product
+	rows, columns window.Axis
+
+	line   int   // elements of a line of a strip
+	at     []int // where the elements of a window of a group lie, in bytes
+	block  int   // rows of windows of a task
+	blocks int   // tasks of an image
+}
+
+// InStrips reports whether a convolution is one for [NewGrouped]: of groups whose windows one product sums up.
+func InStrips(op Op) bool {
+	op.Window = op.WithDefaults()
+	return op.Groups > 1 && op.Rows() <= maxDepth && !op.pointwise()
+}
+
+// NewGrouped plans op for k. The filters are packed as for [Conv], and results have the same bits.
+func NewGrouped(k *Kernels, op Op) *Grouped {
+	g := &Grouped{product: newProduct(k, op, op.source(false))}
+	if g.count == 0 || g.OH == 0 {
+		return g
+	}
+	g.rows, g.columns = g.Axes()
+	g.line = seen(g.columns, g.OW) * g.channels()
+	fits := (blockElems/g.line-(g.KH-1)*g.DH-1)/g.SH + 1
+	g.block = isa.Even(g.OH, max(min(isa.Ceil(g.N*g.OH, goodTasks), fits), 1))
+	g.blocks = isa.Ceil(g.OH, g.block)
+	for ky := range g.KH {
+		for kx := range g.KW {
+			for ch := range g.C {
+				g.at = append(g.at, 4*(ky*g.DH*g.line+kx*g.DW*g.channels()+ch))
+			}
+		}
+	}
+	return g
+}
+
+// Unfolds, SharedLen and Unfold are those of [Conv], which may unfold images first.
+
+// Unfolds is 0.
+func (g *Grouped) Unfolds() int { return 0 }
+
+// SharedLen is 0.
+func (g *Grouped) SharedLen() int { return 0 }
+
+// Unfold does nothing.
+func (g *Grouped) Unfold(_, _ []float32, _, _ int) {}
+
+// Shares is false: a task makes all filters of its windows.
+func (g *Grouped) Shares() bool { return false }
+
+// Tasks is the number of tasks of Run.
+func (g *Grouped) Tasks() int { return g.N * g.blocks }
+
+// ScratchLen is the number of elements of scratch memory, in any state, that a worker needs.
+func (g *Grouped) ScratchLen() int {
+	if g.blocks == 0 {
+		return 0
+	}
+	return seen(g.rows, g.block) * g.line
+}
+
+// Task returns which elements of y, from from to to, task i makes: all filters of its windows.
+func (g *Grouped) Task(i int) (from, to int, all bool) {
+	first, last := g.span(i)
+	row, image := g.OW*g.filters(), i/g.blocks*g.OH
+	return (image + first) * row, (image + last) * row, true
+}
+
+// span returns the rows of windows of task i, in their image.
+func (g *Grouped) span(i int) (first, last int) {
+	first = i % g.blocks * g.block
+	return first, min(first+g.block, g.OH)
+}
+
+// Run does tasks lo to hi. The bits of y do not depend on how tasks are shared out. Nothing may overlap y.
+func (g *Grouped) Run(y, x, packed, bias, _, scratch []float32, lo, hi int) {
+	need("results", len(y), g.results())
+	need("images", len(x), g.N*g.H*g.W*g.channels())
+	need("packed filters", len(packed), g.PackedLen())
+	need("scratch", len(scratch), g.ScratchLen())
+	if g.Bias {
+		need("bias", len(bias), g.filters())
+	}
+	of := places{g.at, g.SW * g.channels(), g.SH * g.line}
+	for i := lo; i < hi; i++ {
+		first, last := g.span(i)
+		g.copyStrip(scratch, x[i/g.blocks*g.H*g.W*g.channels():], first, last)
+		rows := y[(i/g.blocks*g.OH+first)*g.OW*g.pitch():]
+		for group := range g.Groups {
+			g.inPlace(rows[group*g.M:], scratch[group*g.C:], packed[group*g.count*g.nr*g.Rows():], isa.Behind(bias, group*g.M), of, last-first)
+		}
+	}
+}
+
+// copyStrip copies what rows first to last of windows see of an image.
+func (g *Grouped) copyStrip(strip, image []float32, first, last int) {
+	top, row := g.rows.At(first, 0), g.W*g.channels()
+	for i := range seen(g.rows, last-first) {
+		line := strip[i*g.line:][:g.line]
+		if uint(top+i) >= uint(g.H) {
+			clear(line)
+			continue
+		}
+		copyPadded(line, image[(top+i)*row:][:row], g.Left*g.channels())
+	}
+	if g.tiles.Flushes() {
+		isa.FlushAll(strip[:seen(g.rows, last-first)*g.line])
+	}
+}
