@@ -294,8 +294,10 @@ const (
 	transformCost = 8
 	filterCost    = 18
 
-	// pieceCost is that of a copy of windows side by side that meet the same taps.
+	// pieceCost is that of a copy of windows side by side that meet the same taps, stripCost that of an element
+	// which is copied to a strip.
 	pieceCost = 3000
+	stripCost = 2
 
 	// depthwiseCost is that of a multiplication by a filter of one channel, in percent, and so are the
 	// costs of the algorithms for rows: rowsCost, rowsCostStrided for strides, unless there are few channels
@@ -316,6 +318,15 @@ const (
 
 // nhwcCandidates are the algorithms for channels last.
 func (e Engine) nhwcCandidates(op nhwc.Op) []engine.Candidate {
+	all := e.unfoldingCandidates(op)
+	if nhwc.InStrips(op) {
+		all[1].Work += stripCost*op.N*op.H*op.W*op.Groups*op.C - pieceCost*op.Groups*nhwc.Pieces(op)
+	}
+	return all
+}
+
+// unfoldingCandidates are those of gradients: no windows are multiplied where they lie.
+func (e Engine) unfoldingCandidates(op nhwc.Op) []engine.Candidate {
 	filters := op.Groups * op.M * op.Rows()
 	lanes := isa.RoundUp(op.M, e.simd.Gemm.F32.Width)
 	direct := engine.Candidate{Alg: nhwcAlg, Work: op.N*op.Cols()*op.Groups*lanes*op.Rows() + filterCost*filters + pieceCost*op.Groups*nhwc.Pieces(op)}
@@ -335,7 +346,7 @@ func (e Engine) nhwcCandidates(op nhwc.Op) []engine.Candidate {
 // nhwcGradCandidates are the algorithms for the gradient of the filters, whose transformed sums are
 // read and written for each group of tiles.
 func (e Engine) nhwcGradCandidates(op nhwc.Op) []engine.Candidate {
-	all := e.nhwcCandidates(op)
+	all := e.unfoldingCandidates(op)
 	sums := 4 * op.Groups * op.M * op.Rows()
 	all[0].Work = all[0].Work*winogradGradCost/100 + filterCost*sums
 	return all
@@ -348,7 +359,10 @@ func (e Engine) nhwcGain(c engine.Conv2D, w way, x, filters, y shape.Type) int {
 	}
 	g := convOf(c, x, filters, y)
 	candidates := e.nhwcCandidates
-	if w == filterGrad {
+	switch w {
+	case inputGrad:
+		candidates = e.unfoldingCandidates
+	case filterGrad:
 		candidates = e.nhwcGradCandidates
 	}
 	rows, last, percent := e.rowsWork(g, w), leastWork(candidates(g.nhwcOp(engine.Epilogue{}))), rowsCost

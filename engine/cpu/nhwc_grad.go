@@ -18,7 +18,7 @@ func (e Engine) nhwcInputGrad(c engine.Conv2D, in []engine.Operand, out engine.O
 		return e.bindDepthwise(nhwc.NewDepthwiseInputGrad(e.simd.NHWC, op.Window, op.N), engine.Epilogue{}, nil), nil
 	}
 	exact := e.bindNHWCInputGrad(nhwc.NewInputGrad(e.simd.NHWC, op))
-	exact.Choice = e.nhwcCandidates(op)
+	exact.Choice = e.unfoldingCandidates(op)
 	if choose(exact.Choice) == nhwcWinogradAlg {
 		plan, _ := nhwc.NewWinogradInputGrad(e.simd.NHWC, op)
 		return e.bindNHWCWinograd(plan, engine.Epilogue{}, exact), nil
