@@ -17,6 +17,9 @@ func randomGrouped(rng *rand.Rand) Op {
 		op := randomOp(rng)
 		op.Groups = 2 + rng.IntN(5)
 		op.Top, op.Left = op.Top-1, op.Left-1
+		if rng.IntN(2) == 0 { // tasks have several rows
+			op.N, op.OH = 3, 6+rng.IntN(4)
+		}
 		if InStrips(op) {
 			return op
 		}
