@@ -69,7 +69,7 @@ func (c *TensorBoard) Start(s train.Start) error {
 	if s.Resumed == "" && p.Batch == 0 && len(p.Epochs) == 0 {
 		return nil
 	}
-	return c.writer.Restart(int64(len(p.Epochs)*s.Batches + p.Batch + 1))
+	return c.writer.Restart(int64(p.Steps(len(p.Epochs)) + p.Batch + 1))
 }
 
 // within reports whether path is in folder.
@@ -112,7 +112,7 @@ func (c *TensorBoard) open() (err error) {
 
 // Step implements [train.Callback].
 func (c *TensorBoard) Step(s train.Step) error {
-	v := stepValue{int64((s.Epoch-1)*s.Batches + s.Batch), s.Loss, s.Rate}
+	v := stepValue{int64(s.Number), s.Loss, s.Rate}
 	switch {
 	case v.step%int64(c.Every) != 0 && v.step != 1:
 		return nil
@@ -135,7 +135,7 @@ func (c *TensorBoard) Saved(e train.Epoch) error {
 			return err
 		}
 	}
-	step := int64(e.Number * c.start.Batches)
+	step := int64(c.start.Checkpoint.Progress.Steps(e.Number))
 	err := c.measured("training", step, &e.Train)
 	if e.Validation != nil {
 		err = errors.Join(err, c.measured("validation", step, e.Validation))
