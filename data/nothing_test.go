@@ -40,6 +40,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(data.Memory[float32]),
 			new(data.Preprocess),
 			new(data.Rand),
+			new(data.Record),
 		},
 		Good: func() []any {
 			ds, err := data.New([]float32{1, 2, 3, 4}, []int32{0, 1}, data.Info{Input: shape.F32(2)})

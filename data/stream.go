@@ -68,13 +68,20 @@ func (r *Record) size() int64 {
 	return int64(cap(r.Raw)) + 4*(int64(cap(r.X))+int64(cap(r.Labels))+int64(cap(r.Targets)))
 }
 
-// set makes r a copy of e.
-func (r *Record) set(e Example) {
-	r.X, r.Labels, r.Targets = append(r.X, e.X...), append(r.Labels, e.Labels...), append(r.Targets, e.Targets...)
+// Copy copies X, Labels and Targets to e, which is what Decode does if a Reader sets them.
+func (r *Record) Copy(e Example) error {
+	if r == nil {
+		return prefixed(errors.New("no record: it is nil"))
+	}
+	if len(r.X) != len(e.X) || len(r.Labels) != len(e.Labels) || len(r.Targets) != len(e.Targets) {
+		return fmt.Errorf("data: a record of %d, %d and %d elements in X, Labels and Targets; want %d, %d and %d",
+			len(r.X), len(r.Labels), len(r.Targets), len(e.X), len(e.Labels), len(e.Targets))
+	}
+	copy(e.X, r.X)
+	copy(e.Labels, r.Labels)
+	copy(e.Targets, r.Targets)
+	return nil
 }
-
-// example returns what r holds if it needs no decoding.
-func (r *Record) example() Example { return Example{X: r.X, Labels: r.Labels, Targets: r.Targets} }
 
 var errNoStream = errors.New("no stream: it is nil")
 
@@ -165,13 +172,7 @@ func (g generated) Open(ctx context.Context, epoch int) (Reader, error) {
 }
 
 // Decode implements [Stream].
-func (g generated) Decode(r *Record, e Example) error {
-	from := r.example()
-	copy(e.X, from.X)
-	copy(e.Labels, from.Labels)
-	copy(e.Targets, from.Targets)
-	return nil
-}
+func (g generated) Decode(r *Record, e Example) error { return r.Copy(e) }
 
 // pulled reads what a generator yields.
 type pulled struct {
@@ -193,7 +194,7 @@ func (p *pulled) Next(r *Record) error {
 	if err != nil {
 		return err
 	}
-	r.set(e)
+	r.X, r.Labels, r.Targets = append(r.X, e.X...), append(r.Labels, e.Labels...), append(r.Targets, e.Targets...)
 	return nil
 }
 

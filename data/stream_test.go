@@ -312,6 +312,7 @@ func TestAWaitingGeneratorIsTold(t *testing.T) {
 			break
 		}
 		ctx, cancel := context.WithCancelCause(context.Background())
+		defer cancel(nil)
 		for _, err := range streamLoader(t, s, data.Batching{Size: 2, Workers: workers}).EpochFrom(ctx, 0, 1) {
 			if err == nil {
 				cancel(errBoom)
