@@ -177,6 +177,7 @@ type feint struct {
 	decode func(r *data.Record) error
 	close  func() error
 
+	name                  string // of its files
 	opened, closed, reads *atomic.Int32
 }
 
@@ -184,7 +185,7 @@ func feinting(t testing.TB, s data.Stream) feint {
 	return feint{
 		Stream: s, opened: new(atomic.Int32), closed: new(atomic.Int32), reads: new(atomic.Int32),
 		open: func(int) error { return nil }, next: func(int, *data.Record) error { return nil },
-		decode: func(*data.Record) error { return nil }, close: func() error { return nil },
+		decode: func(*data.Record) error { return nil }, close: func() error { return nil }, name: "file",
 	}
 }
 
@@ -217,7 +218,7 @@ func (r *feintReader) Next(to *data.Record) error {
 		return err
 	}
 	err := r.Reader.Next(to)
-	to.Name = fmt.Sprintf("file %d", r.at-1)
+	to.Name = fmt.Sprintf("%s %d", r.name, r.at-1)
 	return err
 }
 
@@ -510,6 +511,51 @@ func TestOnlyItsOwnPartIsDecoded(t *testing.T) {
 	for k := range want {
 		require.NotEqual(t, want[k], have[k])
 	}
+}
+
+// Ranks whose streams differ in anything that is read see it.
+func TestTheChecksumIsOfAllThatIsRead(t *testing.T) {
+	sum := func(info data.Info, name string, of func(i int, e data.Example)) uint64 {
+		s, err := data.Generate(info, func(context.Context, int) iter.Seq2[data.Example, error] {
+			return func(yield func(data.Example, error) bool) {
+				for i := range 4 {
+					e := data.Example{X: []float32{float32(i)}}
+					if info.Target.DType == shape.Int32 {
+						e.Labels = []int32{int32(i)}
+					} else {
+						e.Targets = []float32{float32(i)}
+					}
+					of(i, e)
+					if !yield(e, nil) {
+						return
+					}
+				}
+			}
+		})
+		require.NoError(t, err)
+		f := feinting(t, s)
+		f.name = name
+		for b, err := range streamLoader(t, f, data.Batching{Size: 4, Only: func(int) (int, int) { return 0, 0 }}).Epoch(0) {
+			require.NoError(t, err)
+			return b.Sum
+		}
+		return 0
+	}
+	same := func(int, data.Example) {}
+	numbers := data.Info{Input: shape.F32(1), Target: shape.F32(1)}
+	sums := map[uint64]bool{}
+	for i, v := range []uint64{
+		sum(onePixel, "", same),
+		sum(onePixel, "another file", same),
+		sum(onePixel, "", func(i int, e data.Example) { e.X[0] += float32(i / 3) }),
+		sum(onePixel, "", func(i int, e data.Example) { e.Labels[0] += int32(i / 3) }),
+		sum(numbers, "", same),
+		sum(numbers, "", func(i int, e data.Example) { e.Targets[0] += float32(i / 3) }),
+	} {
+		require.NotContains(t, sums, v, i)
+		sums[v] = true
+	}
+	require.Contains(t, sums, sum(onePixel, "", same))
 }
 
 func TestAStreamAllocatesNothingForAnExample(t *testing.T) {

@@ -39,7 +39,7 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 	if c.Parallel, err = c.Parallel.withDefaults(); err != nil {
 		return nil, prefixed(err)
 	}
-	r := &run{Config: c.ofRank(), status: statuses(c.Group.Size())}
+	r := &run{Config: c.ofRank(), status: ofEach(c.Group.Size(), 1), sums: ofEach(c.Group.Size(), sumBytes)}
 	for _, stage := range []func(context.Context) error{r.check, r.gather, r.prepare, r.share, r.agree} {
 		if err = r.together(ctx, stage(ctx)); err != nil {
 			break
@@ -81,6 +81,7 @@ type run struct {
 	programs   programs
 	before     *before // a state from which steps can be repeated; may be nil
 	unsaved    bool    // steps were made since the last save
+	made       int     // steps in the complete epochs
 	callbacks  callbacks
 	training   observed          // the metrics of training, whose sums are those of the epoch so far
 	validating observed          // those of validation
@@ -92,6 +93,7 @@ type run struct {
 	team     *shards.Team // nil if batches are not computed in shards
 	parallel *parallel    // likewise
 	status   [][]byte     // of each rank
+	sums     [][]byte     // of each rank, what it has read of a Stream
 	told     bool         // the ranks know that the run ends with an error
 	apart    bool         // the ranks are no longer at the same place
 }
@@ -218,6 +220,7 @@ func (r *run) begin() error {
 	p := &r.state.Progress
 	p.Seed, p.Size, p.Examples, p.Streamed = r.Seed, r.Batch, r.examples(), r.streamed()
 	p.Freeze, p.UnfreezeAt = r.Freeze, r.UnfreezeAt
+	r.made = p.Steps(len(p.Epochs))
 	return r.settings()
 }
 
@@ -524,7 +527,7 @@ func (r *run) epoch(ctx context.Context) error {
 			err = r.advance(ctx, b, begun)
 		}
 		if err != nil {
-			return fmt.Errorf("epoch %d of %d, batch %s (step %d): %w", number, r.Epochs, r.ofBatches(batch), p.Steps(number-1)+batch, err)
+			return fmt.Errorf("epoch %d of %d, batch %s (step %d): %w", number, r.Epochs, r.ofBatches(batch), r.made+batch, err)
 		}
 	}
 	if err := r.endTogether(ctx); err != nil {
@@ -569,7 +572,7 @@ func (r *run) advance(ctx context.Context, b data.Batch, begun time.Time) error 
 	p.Waited += b.Waited.Seconds()
 	p.Batch, p.Rate, p.Seconds, r.unsaved = b.Index+1, rate, time.Since(begun).Seconds(), true
 	return r.callbacks.step(Step{
-		Number: p.Steps(len(p.Epochs)) + p.Batch, Epoch: len(p.Epochs) + 1, Batch: p.Batch, Batches: r.batches.Len(), Examples: m.Examples,
+		Number: r.made + p.Batch, Epoch: len(p.Epochs) + 1, Batch: p.Batch, Batches: r.batches.Len(), Examples: m.Examples,
 		Loss: m.Loss(), Rate: rate, SoFar: p.SoFar, Seconds: p.Seconds, Waited: p.Waited, Timed: p.Timed,
 	})
 }
@@ -598,6 +601,7 @@ func (r *run) validate(ctx context.Context, e *Epoch) error {
 func (r *run) finish(ctx context.Context, e Epoch) error {
 	p := &r.state.Progress
 	p.Epochs = append(p.Epochs, e)
+	r.made += p.Batch
 	p.Batch, p.SoFar, p.Seconds, p.Waited, p.Timed = 0, Metrics{}, 0, 0, 0
 	r.training.sums.Reset()
 	r.unsaved = true

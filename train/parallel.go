@@ -58,11 +58,11 @@ func (c Config) ofRank() Config {
 	return c
 }
 
-// statuses makes the memory for the status of each rank.
-func statuses(ranks int) [][]byte {
+// ofEach makes the memory for so many bytes from each rank.
+func ofEach(ranks, bytes int) [][]byte {
 	s := make([][]byte, ranks)
 	for i := range s {
-		s[i] = make([]byte, 1)
+		s[i] = make([]byte, bytes)
 	}
 	return s
 }

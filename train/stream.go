@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -109,27 +110,26 @@ func (r *run) alike(ctx context.Context, b data.Batch) error {
 	if r.Group.Size() == 1 || r.Stream == nil {
 		return nil
 	}
-	const each = 16
-	own, all := make([]byte, each), make([][]byte, r.Group.Size())
-	binary.LittleEndian.PutUint64(own, uint64(len(b.Examples)))
+	var own [sumBytes]byte
+	binary.LittleEndian.PutUint64(own[:], uint64(len(b.Examples)))
 	binary.LittleEndian.PutUint64(own[8:], b.Sum)
-	for i := range all {
-		all[i] = make([]byte, each)
-	}
 	ctx, cancel := r.waiting(ctx)
 	defer cancel()
-	if err := r.Group.Gather(ctx, own, all); err != nil {
+	if err := r.Group.Gather(ctx, own[:], r.sums); err != nil {
 		return r.broken(err)
 	}
-	for rank, of := range all {
-		if string(of) != string(all[0]) {
+	for rank, sum := range r.sums {
+		if !bytes.Equal(sum, r.sums[0]) {
 			r.told = true // all ranks see the same
 			return fmt.Errorf("the Stream of rank %d has other examples than that of rank 0: %d and %d in this batch; want the same Stream on all ranks",
-				rank, binary.LittleEndian.Uint64(of), binary.LittleEndian.Uint64(all[0]))
+				rank, binary.LittleEndian.Uint64(sum), binary.LittleEndian.Uint64(r.sums[0]))
 		}
 	}
 	return nil
 }
+
+// sumBytes is what a rank tells of a batch: the number of its examples, and their checksum.
+const sumBytes = 16
 
 // endTogether ends an epoch on all ranks, of which none may have a further batch.
 func (r *run) endTogether(ctx context.Context) error {

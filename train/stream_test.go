@@ -375,6 +375,35 @@ func TestAStreamThatIsEmptyInAnEpochEndsTheRun(t *testing.T) {
 	require.Len(t, result.Epochs, 1)
 }
 
+// A stream that waits for what does not come ends with the context.
+func TestACancelledRunDoesNotWaitForItsStream(t *testing.T) {
+	before := runtime.NumGoroutine()
+	ds := stripes(t, 8)
+	waiting := make(chan struct{}, 1)
+	s, err := data.Generate(ds.Info(), func(ctx context.Context, _ int) iter.Seq2[data.Example, error] {
+		return func(yield func(data.Example, error) bool) {
+			e := data.Example{X: make([]float32, 16), Labels: make([]int32, 1)}
+			for i := 0; i < ds.Len() && yield(e, ds.Read(i, e)); i++ {
+			}
+			waiting <- struct{}{}
+			<-ctx.Done()
+		}
+	})
+	require.NoError(t, err)
+	c := config(t)
+	c.Train, c.Stream, c.Folder = nil, s, t.TempDir()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	go func() { <-waiting; cancel(errStopped) }()
+	result, err := train.Fit(ctx, c)
+	require.ErrorIs(t, err, errStopped)
+	require.ErrorContains(t, err, "train: epoch 1 of 3, batch ")
+	require.LessOrEqual(t, result.Checkpoint.Progress.Batch, 2)
+	for i := 0; i < 1000 && runtime.NumGoroutine() > before; i++ {
+		time.Sleep(time.Millisecond)
+	}
+	require.LessOrEqual(t, runtime.NumGoroutine(), before)
+}
+
 func TestRatesAreFoundOnAStream(t *testing.T) {
 	c := train.Config{Model: network, Engine: ref.Engine{}, Optimizer: optim.SGD{LR: .1}, Batch: 4, Seed: 3, Augment: augment.HorizontalFlip{}}
 	c.Stream, c.StepsPerEpoch, c.Buffer = forever(t, stripes(t, 14)), 4, 3
