@@ -112,7 +112,7 @@ func TestTheShuffleBufferIsThatOfAPlainLoop(t *testing.T) {
 	}
 }
 
-// It was computed by a separate program in Python.
+// It was computed by the function _shuffle of WebDataset 1.0 in Python, which was given these draws.
 func TestTheOrderOfABufferIsPinned(t *testing.T) {
 	l := streamLoader(t, yielded(t, 12), data.Batching{Size: 12, Buffer: 5, Seed: 1})
 	require.Equal(t, [][]int{{1, 2, 5, 6, 7, 9, 0, 8, 10, 3, 11, 4}}, batches(t, l, 0, 0))

@@ -194,7 +194,8 @@ func TestArchivesOfPython(t *testing.T) {
 	out, err := exec.Command(python, "-c", `
 import sys, io, tarfile
 png = open(sys.argv[2], "rb").read()
-with tarfile.open(sys.argv[1], "w") as t:
+for path, mode in ((sys.argv[1], "w"), (sys.argv[1] + ".gz", "w:gz")):
+  with tarfile.open(path, mode) as t:
     for key in ("0", sys.argv[3] + "/1"):
         for name, content in ((key + ".png", png), (key + ".cls", b"1")):
             info = tarfile.TarInfo(name)
@@ -209,6 +210,12 @@ with tarfile.open(sys.argv[1], "w") as t:
 	e := data.Example{X: make([]float32, 192), Labels: make([]int32, 1)}
 	require.NoError(t, ds.Read(1, e))
 	require.Equal(t, float32(1), e.X[5])
+	for _, path := range []string{path, path + ".gz"} {
+		all, err := epochOf(t, opened(t, StreamOptions{Options: pictures}, path), 0, data.Batching{Size: 2})
+		require.NoError(t, err)
+		require.Len(t, all, 2)
+		require.Equal(t, seen{path + "/" + long + "/1", 1, e.X}, all[1])
+	}
 }
 
 // FuzzOpen holds that no archive makes Open panic, and that what it accepts can be read or is an error.
