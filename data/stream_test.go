@@ -118,7 +118,7 @@ func TestTheOrderOfABufferIsPinned(t *testing.T) {
 	require.Equal(t, [][]int{{1, 2, 5, 6, 7, 9, 0, 8, 10, 3, 11, 4}}, batches(t, l, 0, 0))
 }
 
-// Each order comes as often as the choices that lead to it, all of which are alike, say.
+// Each order has the probability that it gets if all examples in the buffer have the same.
 func TestAllOfABufferAreEquallyLikely(t *testing.T) {
 	const n, buffer, seeds = 5, 3, 40_000
 	likely := map[string]float64{}

@@ -45,8 +45,8 @@ type Config struct {
 	// Gradients, if not nil, is used to compute losses, outputs and gradients, in training and in
 	// validation. Engine then runs only the parameter updates.
 	Gradients GradientsFunc
-	// Epochs is the total number of passes over the examples. A resumed run makes those that
-	// remain. Default 1.
+	// Epochs is the total number of passes over the examples, or over as many of a Stream as
+	// StepsPerEpoch says. A resumed run makes those that remain. Default 1.
 	Epochs int
 	// Batch is the number of examples in a step. If the dataset is not a multiple of it, the last
 	// batch of an epoch is smaller and weighted by its own size. Default 64.
