@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -225,6 +226,9 @@ func TestNoFileStaysOpen(t *testing.T) {
 			}
 		}
 		cancel()
+		for i := 0; i < 10_000 && count() > before; i++ {
+			time.Sleep(time.Millisecond)
+		}
 		require.Equal(t, before, count())
 	}
 }
