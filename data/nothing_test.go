@@ -14,6 +14,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 		Funcs: map[string]any{
 			"BalancedWeights": data.BalancedWeights,
 			"ExampleWeights":  data.ExampleWeights,
+			"Generate":        data.Generate,
 			"JoinInputs":      data.JoinInputs,
 			"JoinTargets":     data.JoinTargets,
 			"KFold":           data.KFold,
@@ -21,11 +22,13 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"Limit":           data.Limit,
 			"New":             data.New[float32, int32],
 			"NewLoader":       data.NewLoader,
+			"NewStreamLoader": data.NewStreamLoader,
 			"NewRand":         data.NewRand,
 			"ParseInfo":       data.ParseInfo,
 			"Path":            data.Path,
 			"Split":           data.Split,
 			"SplitFractions":  data.SplitFractions,
+			"StreamOf":        data.StreamOf,
 			"Subset":          data.Subset,
 			"Undamaged":       data.Undamaged,
 			"WithPreprocess":  data.WithPreprocess,
@@ -37,6 +40,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(data.Memory[float32]),
 			new(data.Preprocess),
 			new(data.Rand),
+			new(data.Record),
 		},
 		Good: func() []any {
 			ds, err := data.New([]float32{1, 2, 3, 4}, []int32{0, 1}, data.Info{Input: shape.F32(2)})

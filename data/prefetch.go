@@ -9,29 +9,45 @@ import (
 
 // prefetch fills the batches of an epoch in several goroutines. The index of a batch is handed out
 // only when its slot is free, so the goroutine that takes the index has the slot: batch k is always
-// in slot k%len(slots), and each slot holds one batch at a time.
+// in slot k%len(slots), and each slot holds one batch at a time. Who has the turn takes an index and, from
+// the source, the examples of that batch; reading or decoding them needs no turn.
 type prefetch struct {
-	epochOf
-	slots      []*slot
-	todo       chan int      // indices of batches whose slots are free, in order
-	ready      []chan filled // one for each slot
-	outer, ctx context.Context
-	cancel     context.CancelFunc
-	working    atomic.Int32
-	done       chan struct{} // closed when all workers have ended
-}
-
-// epochOf describes the batches to fill.
-type epochOf struct {
 	epoch, first, batches int
-	size                  int
-	order                 []int
+	source                source
+	slots                 []*slot
+	turn                  chan struct{} // full while somebody has the turn
+	todo                  chan int      // indices of batches whose slots are free, in order
+	ready                 []chan filled // one for each slot
+	outer, ctx            context.Context
+	cancel                context.CancelFunc
+	working               atomic.Int32
+	done                  chan struct{} // closed when all workers have ended
 }
 
-// examples returns the indices of the examples of batch k.
-func (e *epochOf) examples(k int) []int {
-	return e.order[k*e.size : min((k+1)*e.size, len(e.order))]
+// source says which examples are in the batches of an epoch.
+type source interface {
+	// take puts the examples of batch k into s. It is called in the order of the batches, and not by
+	// two goroutines at once. After the last batch its error is errEnd.
+	take(ctx context.Context, s *slot, k int) error
+	// close ends the source. It is called once, when nobody uses it.
+	close()
 }
+
+// errEnd is not seen by users.
+var errEnd = errors.New("no further batch")
+
+// arranged is the source of a dataset: its examples in an order.
+type arranged struct {
+	order []int
+	size  int
+}
+
+func (a *arranged) take(_ context.Context, s *slot, k int) error {
+	s.examples = a.order[k*a.size : min((k+1)*a.size, len(a.order))]
+	return nil
+}
+
+func (a *arranged) close() {}
 
 type filled struct {
 	batch Batch
@@ -41,11 +57,14 @@ type filled struct {
 // ahead starts to fill the batches of an epoch from the given one on.
 func (l *Loader) ahead(ctx context.Context, epoch, first int) *prefetch {
 	p := &prefetch{
-		epochOf: epochOf{epoch, first, l.Len(), l.o.Size, l.order},
-		slots:   l.slots, todo: make(chan int, len(l.slots)),
+		epoch: epoch, first: first, batches: l.batches(), source: l.source(epoch, first),
+		slots: l.slots, turn: make(chan struct{}, 1), todo: make(chan int, len(l.slots)),
 		outer: ctx, done: make(chan struct{}),
 	}
 	p.ctx, p.cancel = context.WithCancel(ctx)
+	if l.stream != nil { // a Next may wait for what never comes
+		p.outer = p.ctx
+	}
 	for i := range l.slots {
 		p.ready = append(p.ready, make(chan filled, 1))
 		p.hand(first + i)
@@ -69,31 +88,47 @@ func (p *prefetch) hand(k int) {
 func (p *prefetch) work() {
 	defer func() {
 		if p.working.Add(-1) == 0 {
-			close(p.done)
+			defer close(p.done)
+			p.source.close()
 		}
 	}()
-	for {
-		select {
-		case k := <-p.todo:
-			if p.fill(k) != nil {
-				return
-			}
-		case <-p.ctx.Done():
-			return
-		}
+	for p.one() {
 	}
 }
 
 // errExit is the error of a batch if reading it called runtime.Goexit.
 var errExit = errors.New("data: reading a batch ended its goroutine")
 
-// fill fills batch k and makes it ready, whatever the user's code does.
-func (p *prefetch) fill(k int) error {
-	i := k % len(p.slots)
-	f := filled{err: errExit}
-	defer func() { p.ready[i] <- f }() // has room, since the slot was free
-	f.batch, f.err = p.slots[i].fill(p.ctx, p.epoch, k, p.examples(k))
-	return f.err
+// one fills the next batch and makes it ready, whatever the user's code does. It returns false if there
+// are no more.
+func (p *prefetch) one() bool {
+	select {
+	case p.turn <- struct{}{}:
+	case <-p.ctx.Done():
+		return false
+	}
+	mine := true
+	defer func() {
+		if mine {
+			<-p.turn
+		}
+	}()
+	var k int
+	select {
+	case k = <-p.todo:
+	case <-p.ctx.Done():
+		return false
+	}
+	s, f := p.slots[k%len(p.slots)], filled{err: errExit}
+	defer func() { p.ready[k%len(p.slots)] <- f }() // has room, since the slot was free
+	if err := p.source.take(p.ctx, s, k); err != nil {
+		f.err = err
+		return false
+	}
+	<-p.turn
+	mine = false
+	f.batch, f.err = s.fill(p.ctx, p.epoch, k)
+	return f.err == nil
 }
 
 // next frees the slot of the previous batch and waits for batch k.
@@ -109,11 +144,12 @@ func (p *prefetch) next(k int) (Batch, error) {
 	}
 }
 
-// patience is how long a Read may continue after the loop's context was cancelled.
+// patience is how long a Read may continue after the loop's context was cancelled, and a Next after the
+// loop ended.
 const patience = time.Second
 
-// stop ends the goroutines and waits for them. It returns false if one is still reading long after
-// the loop's context was cancelled.
+// stop ends the goroutines and waits for them. It returns false if one is still reading after
+// the time that it may take.
 func (p *prefetch) stop() bool {
 	p.cancel()
 	select {

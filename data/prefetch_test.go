@@ -340,22 +340,38 @@ func TestWaitedIsTheTimeSpentWaiting(t *testing.T) {
 	}
 }
 
-func BenchmarkLoader(b *testing.B) {
-	x, y := make([]uint8, 6400*784), make([]int32, 6400)
-	ds, err := data.New(x, y, data.Info{Input: shape.F32(1, 28, 28)})
+// digits are 6,400 images of MNIST's size.
+func digits(b *testing.B) data.Dataset {
+	ds, err := data.New(make([]uint8, 6400*784), make([]int32, 6400), data.Info{Input: shape.F32(1, 28, 28)})
 	require.NoError(b, err)
+	return ds
+}
+
+// benchmarkEpochs times the epochs of digits.
+func benchmarkEpochs(b *testing.B, l *data.Loader) {
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, err := range l.Epoch(0) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N)/6400*1e9, "ns/image")
+}
+
+func BenchmarkLoader(b *testing.B) {
 	for _, workers := range []int{0, 1, 2} {
 		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
-			l := loader(b, ds, data.Batching{Size: 64, Shuffle: true, Workers: workers})
-			b.ReportAllocs()
-			for b.Loop() {
-				for _, err := range l.Epoch(0) {
-					if err != nil {
-						b.Fatal(err)
-					}
-				}
-			}
-			b.ReportMetric(b.Elapsed().Seconds()/float64(b.N)/6400*1e9, "ns/image")
+			benchmarkEpochs(b, loader(b, digits(b), data.Batching{Size: 64, Shuffle: true, Workers: workers}))
+		})
+	}
+}
+
+func BenchmarkStreamLoader(b *testing.B) {
+	for _, workers := range []int{0, 1, 2} {
+		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
+			benchmarkEpochs(b, streamLoader(b, streamed(b, digits(b)), data.Batching{Size: 64, Buffer: 1000, Workers: workers}))
 		})
 	}
 }

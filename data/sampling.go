@@ -230,7 +230,7 @@ func shuffled(ds Dataset, seed uint64, labels []int32) ([]int, error) {
 // shuffledFirst returns the first n numbers in the random order by which datasets are divided.
 func shuffledFirst(n int, seed uint64) []int {
 	order := sequence(n)
-	shuffle(order, philox.Stream{Seed: seed, ID: philox.ID("data.split")})
+	philox.Stream{Seed: seed, ID: philox.ID("data.split")}.Shuffle(order)
 	return order
 }
 

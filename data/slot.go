@@ -6,18 +6,25 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/shape"
 )
 
 // slot is the memory of one batch, with the functions that fill it.
 type slot struct {
-	ds   Dataset
-	seed uint64
-	info Info // of the examples after augmentation and mixing
+	ds     Dataset // one of ds and stream is nil
+	stream Stream
+	seed   uint64
+	info   Info // of the examples after augmentation and mixing
 
 	size        int
 	in, all     Example // memory for size examples: as read, and including what Mix adds
-	full, short Batch   // views of it: for size examples, and for the last batch
+	full, short Batch   // views of it: for size examples, and for the last batch, which is smaller
+
+	examples []int     // of the batch: their indices, or places in the stream
+	records  []*Record // of a stream, for size examples
+	numbers  []int     // likewise, the memory of examples
+	names    []string  // likewise
 
 	raw    []float32 // an input as read, if Augment changes it
 	change Change
@@ -27,16 +34,9 @@ type slot struct {
 	rand   Rand
 }
 
-// newSlot allocates the memory of a batch from a dataset of n examples.
-func newSlot(ds Dataset, n int, o Batching) (*slot, error) {
-	read, err := describe(ds)
-	if err == nil {
-		err = read.Err()
-	}
-	if err != nil {
-		return nil, err
-	}
-	s := &slot{ds: ds, seed: o.Seed, info: read, size: o.Size, only: o.Only, drawn: o.Weights != nil}
+// newSlot allocates the memory of a batch of n examples in all, which are as read describes them.
+func newSlot(read Info, n int, o Batching) (*slot, error) {
+	s := &slot{seed: o.Seed, info: read, size: o.Size, only: o.Only, drawn: o.Weights != nil}
 	if err := s.bind(o); err != nil {
 		return nil, err
 	}
@@ -52,8 +52,20 @@ func newSlot(ds Dataset, n int, o Batching) (*slot, error) {
 	if s.info.Target != read.Target {
 		s.all.makeTargets(o.Size, s.info.Target)
 	}
-	s.full, s.short = s.view(o.Size), s.view((n-1)%o.Size+1)
+	s.full = s.view(o.Size)
 	return s, nil
+}
+
+// of makes s read from one of ds and stream.
+func (s *slot) of(ds Dataset, stream Stream) {
+	s.ds, s.stream = ds, stream
+	if stream == nil {
+		return
+	}
+	s.numbers, s.names = make([]int, s.size), make([]string, s.size)
+	for range s.size {
+		s.records = append(s.records, new(Record))
+	}
 }
 
 // bind binds the Augmentation and the Mixer to the examples as read.
@@ -115,14 +127,18 @@ func dense[T float32 | int32](memory []T, n int, each shape.Type) *tensor.Dense 
 	return tensor.New(tensor.WithShape(s.Ints()...), tensor.WithBacking(memory[:s.Len()]))
 }
 
-// fill fills batch k with examples, unless ctx is cancelled.
-func (s *slot) fill(ctx context.Context, epoch, k int, examples []int) (Batch, error) {
-	b := s.full
-	if len(examples) < s.size {
-		b = s.short
+// fill fills batch k with its examples, unless ctx is cancelled.
+func (s *slot) fill(ctx context.Context, epoch, k int) (Batch, error) {
+	n := len(s.examples)
+	b := s.batch(n)
+	b.Index, b.Examples = k, s.examples
+	if s.stream != nil {
+		b.Names = s.names[:n]
+		if s.only != nil {
+			b.Sum = sumOf(s.records[:n])
+		}
 	}
-	b.Index, b.Examples = k, examples
-	lo, hi, err := s.needed(len(examples))
+	lo, hi, err := s.needed(n)
 	if err != nil {
 		return Batch{}, prefixed(err)
 	}
@@ -130,19 +146,37 @@ func (s *slot) fill(ctx context.Context, epoch, k int, examples []int) (Batch, e
 		if ctx.Err() != nil {
 			return Batch{}, context.Cause(ctx)
 		}
-		i := examples[j]
-		number := i // of the random numbers
+		number := s.examples[j] // of the random numbers
 		if s.drawn {
 			number = k*s.size + j
 		}
-		if err := s.read(epoch, i, number, s.in.part(j, s.size)); err != nil {
-			return Batch{}, prefixed(fmt.Errorf("example %d: %w", i, err))
+		if err := s.read(epoch, j, number, s.in.part(j, s.size)); err != nil {
+			return Batch{}, prefixed(fmt.Errorf("%s: %w", s.name(j), err))
 		}
 	}
-	if err := s.combine(epoch, k, len(examples)); err != nil {
+	if err := s.combine(epoch, k, n); err != nil {
 		return Batch{}, prefixed(fmt.Errorf("mixing batch %d: %w", k, err))
 	}
 	return b, nil
+}
+
+// batch returns a batch of n examples. Its tensors are made once, as long as n does not change.
+func (s *slot) batch(n int) Batch {
+	if n == s.size {
+		return s.full
+	}
+	if s.short.X == nil || s.short.X.Shape()[0] != n {
+		s.short = s.view(n)
+	}
+	return s.short
+}
+
+// name names the j-th example for an error.
+func (s *slot) name(j int) string {
+	if s.stream != nil && s.names[j] != "" {
+		return fmt.Sprintf("example %d, %s", s.examples[j], plain.Name(s.names[j]))
+	}
+	return fmt.Sprintf("example %d", s.examples[j])
 }
 
 // needed returns the range of n examples that are read.
@@ -167,15 +201,15 @@ func (s *slot) combine(epoch, k, n int) (err error) {
 	return s.mix(n, s.all, &s.rand)
 }
 
-// read reads example i into e and changes it, by the random numbers of the given number.
-func (s *slot) read(epoch, i, number int, e Example) (err error) {
+// read reads the j-th example into e and changes it, by the random numbers of the given number.
+func (s *slot) read(epoch, j, number int, e Example) (err error) {
 	defer rescue(&err)
 	if s.change == nil {
-		return s.ds.Read(i, e)
+		return s.decode(j, e)
 	}
 	x := e.X
 	e.X = s.raw
-	if err := s.ds.Read(i, e); err != nil {
+	if err := s.decode(j, e); err != nil {
 		return err
 	}
 	s.rand.reset(augmentStream, s.seed, epoch, number)
@@ -185,6 +219,14 @@ func (s *slot) read(epoch, i, number int, e Example) (err error) {
 	}
 	copy(x, changed)
 	return nil
+}
+
+// decode writes the j-th example into e.
+func (s *slot) decode(j int, e Example) error {
+	if s.stream != nil {
+		return s.stream.Decode(s.records[j], e)
+	}
+	return s.ds.Read(s.examples[j], e)
 }
 
 // part returns the j-th of n examples.

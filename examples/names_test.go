@@ -18,7 +18,7 @@ var ownName = regexp.MustCompile("`([a-z]+)\\.([A-Z]\\w*(?:\\.[A-Z]\\w*)?)`")
 
 // packages are those that the tables and answers of the guide speak of.
 var packages = map[string]string{
-	"autodiff": "autodiff", "callbacks": "train/callbacks", "data": "data", "gradcheck": "autodiff/gradcheck", "graph": "graph", "metrics": "train/metrics", "imagefolder": "data/imagefolder",
+	"autodiff": "autodiff", "callbacks": "train/callbacks", "csv": "data/csv", "data": "data", "gradcheck": "autodiff/gradcheck", "graph": "graph", "metrics": "train/metrics", "imagefolder": "data/imagefolder",
 	"nn": "nn", "ops": "ops", "optim": "optim", "shape": "shape", "train": "train", "vm": "vm",
 }
 

@@ -42,7 +42,10 @@ type Progress struct {
 	Timed    int     `json:"-"`      // number of examples in Seconds, without those before a resume
 	Seed     uint64  `json:"seed"`
 	Size     int     `json:"batch_size"`
-	Examples int     `json:"examples"` // in the dataset
+	Examples int     `json:"examples"` // in the dataset; 0 of a Stream
+
+	// Streamed is set if the examples come from a Stream.
+	Streamed *Streamed `json:"streamed,omitempty"`
 
 	// Freeze and UnfreezeAt are those of the Config.
 	Freeze     []string `json:"freeze,omitempty"`

@@ -21,9 +21,21 @@ var ErrStop = errors.New("train: stop")
 // Config tells [Fit] which model to train, and how.
 type Config struct {
 	Model     nn.Layer        // inputs to outputs; for class numbers, logits (N,C) or (N,C,...)
-	Train     data.Dataset    // the examples to learn from
+	Train     data.Dataset    // the examples to learn from; nil if there is a Stream
 	Engine    engine.Engine   // the engine to run on
 	Optimizer optim.Optimizer // the update rule, such as optim.Adam{}
+
+	// Stream has the examples to learn from, instead of Train, one after the other and of a number that
+	// need not be known. Each epoch opens it anew, with its number from 0. A run that is resumed in an
+	// epoch reads the epoch up to there again, without decoding or computing. If there is a Group,
+	// each rank reads the whole Stream and decodes its part of each batch.
+	Stream data.Stream
+	// Buffer is the shuffle buffer of Stream, that of [data.Batching]; 0 keeps the order of the Stream,
+	// whereas examples of Train come in another order in each epoch. A resumed run must have the same.
+	Buffer int
+	// StepsPerEpoch ends each epoch of Stream after so many steps, if the Stream does not end before; 0
+	// means its end, which an infinite one has not. A resumed run must have the same.
+	StepsPerEpoch int
 
 	// Validation is evaluated after every epoch; it may be nil. Use it to choose between models,
 	// and keep the data of the final test separate.
@@ -33,14 +45,14 @@ type Config struct {
 	// Gradients, if not nil, is used to compute losses, outputs and gradients, in training and in
 	// validation. Engine then runs only the parameter updates.
 	Gradients GradientsFunc
-	// Epochs is the total number of passes over the examples. A resumed run makes those that
-	// remain. Default 1.
+	// Epochs is the total number of passes over the examples, or over as many of a Stream as
+	// StepsPerEpoch says. A resumed run makes those that remain. Default 1.
 	Epochs int
 	// Batch is the number of examples in a step. If the dataset is not a multiple of it, the last
 	// batch of an epoch is smaller and weighted by its own size. Default 64.
 	Batch int
 	// Weights and DropLast are those of [data.Batching], for training: examples drawn by weight, and no
-	// smaller batch at the end of an epoch. A resumed run must have the same.
+	// smaller batch at the end of an epoch. A resumed run must have the same. A Stream takes no Weights.
 	Weights  []float64
 	DropLast bool
 	// Seed determines initialisation, the order of the examples in each epoch, augmentation and
@@ -69,7 +81,7 @@ type Config struct {
 	// values that fit are used.
 	Partial []string
 	// Resume, if not nil, is the checkpoint of the run to continue; its store is trained in place.
-	// Seed, Batch, Train, Augment, Mix, Freeze and UnfreezeAt must be the same as in that run.
+	// Seed, Batch, Train or Stream, Augment, Mix, Freeze and UnfreezeAt must be the same as in that run.
 	Resume *Checkpoint
 
 	// Freeze lists patterns, as in [path.Match], of parameters that are not trained, such as
@@ -125,7 +137,7 @@ type Start struct {
 	// Progress says where training continues.
 	Checkpoint *Checkpoint
 	Params     int       // number of elements in the model's parameters
-	Batches    int       // steps in an epoch
+	Batches    int       // steps in an epoch; of a Stream at most so many, and 0 if that is not known
 	Epochs     int       // in the whole run
 	Train      vm.Memory // memory for training at the full batch size, without that of Gradients
 	Evaluation vm.Memory // memory for validation, likewise
@@ -146,9 +158,10 @@ type Start struct {
 
 // Step is the argument of [Config.OnStep].
 type Step struct {
+	Number   int     // in the run, from 1
 	Epoch    int     // from 1
 	Batch    int     // in the epoch, from 1
-	Batches  int     // in the epoch
+	Batches  int     // in the epoch; of a Stream as in [Start]
 	Examples int     // in this batch
 	Loss     float64 // mean over this batch, before the step changed the parameters
 	Rate     float64 // learning rate
@@ -201,8 +214,13 @@ func (c Config) withDefaults() (Config, error) {
 // missing returns an error about the fields that c lacks. An interface with a nil pointer counts as
 // missing.
 func (c Config) missing() error {
-	if isnil.Of(c.Train) {
-		return errors.New("the Config has no dataset to Train on")
+	switch {
+	case c.Train != nil && c.Stream != nil:
+		return errors.New("the Config has a dataset to Train on and a Stream; leave one out")
+	case isnil.Of(c.Train) && isnil.Of(c.Stream):
+		return errors.New("the Config has no dataset to Train on, and no Stream")
+	case c.Stream == nil && (c.Buffer != 0 || c.StepsPerEpoch != 0):
+		return errors.New("Buffer and StepsPerEpoch are of a Stream, and the Config has none")
 	}
 	for _, field := range []struct {
 		value   any

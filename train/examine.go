@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"math"
-	"slices"
 
 	"gorgonia.org/tensor"
 
@@ -53,9 +52,11 @@ func (r *run) examine(ctx context.Context, s *vm.Store, epoch int, b data.Batch)
 		first := x.first(root)
 		e := &NotFiniteError{Epoch: epoch + 1, Batch: b.Index + 1, Node: first, Value: x.flaw(first).value, At: x.flaw(first).at}
 		x.place(e, root)
-		e.Examples, e.Whole = x.examples(first, b)
-		for _, i := range e.Examples {
-			if file := data.Path(r.Train, i); file != "" {
+		var rows []int
+		rows, e.Whole = x.rows(first, b)
+		for _, row := range rows {
+			e.Examples = append(e.Examples, b.Examples[row])
+			if file := r.file(b, row); file != "" {
 				e.Files = append(e.Files, file)
 			}
 		}
@@ -181,17 +182,24 @@ func (x *examination) place(e *NotFiniteError, root *graph.Node) {
 	}
 }
 
-// examples returns the examples of those rows of n that are not finite, or all examples if the rows
-// are not examples.
-func (x *examination) examples(n *graph.Node, b data.Batch) (of []int, all bool) {
+// rows returns those rows of n that are not finite, or all of the batch if the rows are not examples.
+func (x *examination) rows(n *graph.Node, b data.Batch) (rows []int, all bool) {
 	t := n.Type()
-	if t.Rank() == 0 || t.Dim(0) != shape.N {
-		return slices.Clone(b.Examples), true
+	if t.Rank() > 0 && t.Dim(0) == shape.N {
+		return x.flaw(n).rows, false
 	}
-	for _, row := range x.flaw(n).rows {
-		of = append(of, b.Examples[row])
+	for row := range b.Examples {
+		rows = append(rows, row)
 	}
-	return of, false
+	return rows, true
+}
+
+// file returns the file of an example of a batch, or the name of its record, or "" if neither is known.
+func (r *run) file(b data.Batch, row int) string {
+	if r.Stream != nil {
+		return b.Names[row]
+	}
+	return data.Path(r.Train, b.Examples[row])
 }
 
 // origins sets From: the elements of the node's inputs that its value comes from.

@@ -43,8 +43,8 @@ const (
 
 // FindRate trains a copy of the model with a learning rate that rises exponentially, and returns the
 // losses: the range test of Smith, Cyclical Learning Rates for Training Neural Networks, 2017. It
-// uses Model, Train, Engine, Loss, Gradients, Batch, Seed, Augment, Mix, Workers, Store, Partial and
-// Freeze of c; Store is not changed. The Optimizer is a rule of package optim or a Recipe, whose schedule is
+// uses Model, Train or Stream with Buffer and StepsPerEpoch, Engine, Loss, Gradients, Batch, Seed,
+// Augment, Mix, Workers, Store, Partial and Freeze of c; Store is not changed. The Optimizer is a rule of package optim or a Recipe, whose schedule is
 // left out; rates are those of parameters that are in no group. If c has a Group, rank 0 has the curve,
 // the others an empty one.
 func FindRate(ctx context.Context, c Config, s RateSearch) (*RateCurve, error) {

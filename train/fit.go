@@ -39,7 +39,7 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 	if c.Parallel, err = c.Parallel.withDefaults(); err != nil {
 		return nil, prefixed(err)
 	}
-	r := &run{Config: c.ofRank(), status: statuses(c.Group.Size())}
+	r := &run{Config: c.ofRank(), status: ofEach(c.Group.Size(), 1), sums: ofEach(c.Group.Size(), sumBytes)}
 	for _, stage := range []func(context.Context) error{r.check, r.gather, r.prepare, r.share, r.agree} {
 		if err = r.together(ctx, stage(ctx)); err != nil {
 			break
@@ -81,6 +81,7 @@ type run struct {
 	programs   programs
 	before     *before // a state from which steps can be repeated; may be nil
 	unsaved    bool    // steps were made since the last save
+	made       int     // steps in the complete epochs
 	callbacks  callbacks
 	training   observed          // the metrics of training, whose sums are those of the epoch so far
 	validating observed          // those of validation
@@ -92,6 +93,7 @@ type run struct {
 	team     *shards.Team // nil if batches are not computed in shards
 	parallel *parallel    // likewise
 	status   [][]byte     // of each rank
+	sums     [][]byte     // of each rank, what it has read of a Stream
 	told     bool         // the ranks know that the run ends with an error
 	apart    bool         // the ranks are no longer at the same place
 }
@@ -171,11 +173,10 @@ func (r *run) prepare(context.Context) error {
 func (r *run) load() (err error) {
 	training := r.batching()
 	training.Workers, training.Only = r.workers(), r.own()
-	r.batches, err = data.NewLoader(r.Train, training)
-	if err != nil {
+	if r.batches, err = r.loader(training); err != nil {
 		return err
 	}
-	raw := r.Train.Info()
+	raw := r.raw()
 	r.info = r.batches.Info()
 	r.info.Target, r.info.Classes = raw.Target, raw.Classes
 	if r.Validation == nil {
@@ -189,11 +190,6 @@ func (r *run) load() (err error) {
 		return fmt.Errorf("training and validation: %w", err)
 	}
 	return nil
-}
-
-// batching says how the examples to learn from are divided.
-func (c Config) batching() data.Batching {
-	return data.Batching{Size: c.Batch, Shuffle: true, Weights: c.Weights, DropLast: c.DropLast, Seed: c.Seed, Augment: c.Augment, Mix: c.Mix}
 }
 
 // own returns what a rank reads of a batch; nil if that is all of it.
@@ -222,8 +218,9 @@ func (r *run) begin() error {
 		r.state.Name = r.Name
 	}
 	p := &r.state.Progress
-	p.Seed, p.Size, p.Examples = r.Seed, r.Batch, r.Train.Len()
+	p.Seed, p.Size, p.Examples, p.Streamed = r.Seed, r.Batch, r.examples(), r.streamed()
 	p.Freeze, p.UnfreezeAt = r.Freeze, r.UnfreezeAt
+	r.made = p.Steps(len(p.Epochs))
 	return r.settings()
 }
 
@@ -239,12 +236,14 @@ func (r *run) resumable() error {
 		return fmt.Errorf("the run began with seed %d, this is seed %d", p.Seed, r.Seed)
 	case p.Size != r.Batch:
 		return fmt.Errorf("the run began with batches of %d, these are of %d", p.Size, r.Batch)
-	case p.Examples != r.Train.Len():
-		return fmt.Errorf("the run began with %d examples, these are %d", p.Examples, r.Train.Len())
+	case !p.Streamed.same(r.streamed()):
+		return fmt.Errorf("the run began with %v, this has %v", p.Streamed, r.streamed())
+	case p.Examples != r.examples():
+		return fmt.Errorf("the run began with %d examples, these are %d", p.Examples, r.examples())
 	case !slices.Equal(p.Freeze, r.Freeze) || p.UnfreezeAt != r.UnfreezeAt:
 		return fmt.Errorf("the run began with Freeze %q and UnfreezeAt %d, this has %q and %d", p.Freeze, p.UnfreezeAt, r.Freeze, r.UnfreezeAt)
-	case p.Batch < 0 || p.Batch > r.batches.Len():
-		return fmt.Errorf("the checkpoint is at batch %d of %d", p.Batch, r.batches.Len())
+	case p.Batch < 0 || p.Batch > r.batches.Len() && r.batches.Len() > 0:
+		return fmt.Errorf("the checkpoint is at batch %s", r.ofBatches(p.Batch))
 	}
 	return sameData(r.Resume.Info, r.info)
 }
@@ -365,7 +364,7 @@ func (r *run) attach(p programs) (err error) {
 // describe prepares the argument of OnStart.
 func (r *run) describe(p programs) (err error) {
 	r.start = Start{Checkpoint: r.state, Params: numbers(p.Leaves), Batches: r.batches.Len(), Epochs: r.Epochs, Network: p.Network}
-	size := min(r.Batch, r.Train.Len())
+	size := r.size()
 	if r.start.Train, err = r.trainingMemory(p, r.team, size); err != nil {
 		return err
 	}
@@ -522,12 +521,17 @@ func (r *run) epoch(ctx context.Context) error {
 	for b, err := range r.batches.EpochFrom(ctx, number-1, p.Batch) {
 		batch := p.Batch + 1
 		if err = r.together(ctx, err); err == nil {
+			err = r.alike(ctx, b)
+		}
+		if err == nil {
 			err = r.advance(ctx, b, begun)
 		}
 		if err != nil {
-			step := (number-1)*r.batches.Len() + batch
-			return fmt.Errorf("epoch %d of %d, batch %d of %d (step %d): %w", number, r.Epochs, batch, r.batches.Len(), step, err)
+			return fmt.Errorf("epoch %d of %d, batch %s (step %d): %w", number, r.Epochs, r.ofBatches(batch), r.made+batch, err)
 		}
+	}
+	if err := r.endTogether(ctx); err != nil {
+		return fmt.Errorf("the end of epoch %d of %d, after batch %s: %w", number, r.Epochs, r.ofBatches(p.Batch), err)
 	}
 	if bad, err := r.spoilt(r.state.Store); err != nil || len(bad) > 0 {
 		err = cmp.Or(err, fmt.Errorf("parameters are %w: %s", vm.ErrNotFinite, plain.Names(bad, shown)))
@@ -568,7 +572,7 @@ func (r *run) advance(ctx context.Context, b data.Batch, begun time.Time) error 
 	p.Waited += b.Waited.Seconds()
 	p.Batch, p.Rate, p.Seconds, r.unsaved = b.Index+1, rate, time.Since(begun).Seconds(), true
 	return r.callbacks.step(Step{
-		Epoch: len(p.Epochs) + 1, Batch: p.Batch, Batches: r.batches.Len(), Examples: m.Examples,
+		Number: r.made + p.Batch, Epoch: len(p.Epochs) + 1, Batch: p.Batch, Batches: r.batches.Len(), Examples: m.Examples,
 		Loss: m.Loss(), Rate: rate, SoFar: p.SoFar, Seconds: p.Seconds, Waited: p.Waited, Timed: p.Timed,
 	})
 }
@@ -597,6 +601,7 @@ func (r *run) validate(ctx context.Context, e *Epoch) error {
 func (r *run) finish(ctx context.Context, e Epoch) error {
 	p := &r.state.Progress
 	p.Epochs = append(p.Epochs, e)
+	r.made += p.Batch
 	p.Batch, p.SoFar, p.Seconds, p.Waited, p.Timed = 0, Metrics{}, 0, 0, 0
 	r.training.sums.Reset()
 	r.unsaved = true

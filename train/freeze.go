@@ -99,7 +99,7 @@ func (r *run) prepareLater() error {
 	if r.later.programs, err = r.compile(net); err != nil {
 		return err
 	}
-	m, err := r.trainingMemory(r.later.programs, h.team, min(r.Batch, r.Train.Len()))
+	m, err := r.trainingMemory(r.later.programs, h.team, r.size())
 	if size := func(m vm.Memory) int { return m.Arena + m.Leaves + m.Packed }; size(m) > size(r.start.Train) {
 		r.start.Train = m
 	}

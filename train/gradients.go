@@ -68,7 +68,7 @@ type gradientRunner struct {
 
 // newGradients makes Gradients for c, with the inputs of n.
 func (r *run) newGradients(n *Network, c computed) (*gradientRunner, error) {
-	g, err := r.Gradients([]*graph.Node{c.loss, c.output}, min(r.Batch, r.Train.Len()), c.wrt...)
+	g, err := r.Gradients([]*graph.Node{c.loss, c.output}, r.size(), c.wrt...)
 	if err != nil {
 		return nil, err
 	}

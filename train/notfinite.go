@@ -33,9 +33,9 @@ type NotFiniteError struct {
 	Value        float64     // the first such element
 	At           []int       // its index
 	From         []float64   // elements of Node's floating-point inputs at At; largest magnitudes if shapes differ
-	Examples     []int       // indices in the dataset of the examples that it came from
+	Examples     []int       // indices in the dataset, or places in the Stream, of the examples that it came from
 	Whole        bool        // Examples are the whole batch, because Node mixes them
-	Files        []string    // files of Examples, if the dataset knows them; see [data.Path]
+	Files        []string    // files of Examples, if the dataset knows them, see [data.Path], or names of their records
 	Err          error       // the error that ended the run; wraps vm.ErrNotFinite
 }
 

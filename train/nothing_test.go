@@ -37,6 +37,8 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(train.NotFiniteError),
 			new(train.NoCallback),
 			new(train.Predictor),
+			new(train.Progress),
+			new(train.Streamed),
 			new(train.SharedError),
 		},
 		Takes: map[string]string{

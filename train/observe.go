@@ -85,8 +85,9 @@ func checkNames(all []metrics.Metric) error {
 // training if targets are mixed to another type.
 func (r *run) measure(p programs) (err error) {
 	if r.batches.Info().Target == r.info.Target {
-		if r.training, err = r.inTraining(p).observed(); err != nil {
-			return fmt.Errorf("training: %w", err)
+		o := r.inTraining(p)
+		if r.training, err = o.observed(); err != nil {
+			return fmt.Errorf("training: %w", r.unbounded(o, err))
 		}
 	}
 	switch {
@@ -100,12 +101,24 @@ func (r *run) measure(p programs) (err error) {
 	return nil
 }
 
+// unbounded explains err, which metrics of training give, if they keep something of each example and
+// nothing says how many there are.
+func (r *run) unbounded(o observing, err error) error {
+	if o.data.Examples = r.Batch; r.most() != unknown {
+		return err
+	}
+	if _, other := o.sums(); other != nil {
+		return err
+	}
+	return fmt.Errorf("of an epoch of a Stream without StepsPerEpoch, which may have any number of examples: %w", err)
+}
+
 func (r *run) inTraining(p programs) observing {
 	program := p.training
 	if p.gradient != nil {
 		program = p.gradient
 	}
-	return observing{r.Metrics, measured(program, r.info, r.Train.Len(), limitInTraining), r.Batch}
+	return observing{r.Metrics, measured(program, r.info, r.most(), limitInTraining), r.Batch}
 }
 
 func (r *run) inValidation(p programs) observing {

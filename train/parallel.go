@@ -58,11 +58,11 @@ func (c Config) ofRank() Config {
 	return c
 }
 
-// statuses makes the memory for the status of each rank.
-func statuses(ranks int) [][]byte {
+// ofEach makes the memory for so many bytes from each rank.
+func ofEach(ranks, bytes int) [][]byte {
 	s := make([][]byte, ranks)
 	for i := range s {
-		s[i] = make([]byte, 1)
+		s[i] = make([]byte, bytes)
 	}
 	return s
 }
@@ -598,7 +598,7 @@ func (r *run) facts() ([]dist.Fact, error) {
 		{Name: "batch size", Value: fmt.Sprint(r.Batch)},
 		{Name: "epochs", Value: fmt.Sprint(r.Epochs)},
 		{Name: "shards", Value: fmt.Sprint(r.Shards, r.LocalBatchNorm, r.Wire)},
-		{Name: "training examples", Value: fmt.Sprint(r.Train.Len())},
+		{Name: "training examples", Value: fmt.Sprint(r.examples(), " ", r.streamed())},
 		{Name: "position", Value: fmt.Sprint(len(p.Epochs), " epochs, ", p.Batch, " batches")},
 		{Name: "the program of a shard", Value: gradient},
 		{Name: "the program of updates", Value: update},
@@ -609,6 +609,9 @@ func (r *run) facts() ([]dist.Fact, error) {
 			return nil, err
 		}
 		facts = append(facts, dist.Fact{Name: "what is trained later", Value: fmt.Sprint(r.UnfreezeAt, gradient, update)})
+	}
+	if r.Stream != nil {
+		facts = append(facts, dist.Fact{Name: "training data", Value: fmt.Sprint(r.raw())})
 	}
 	for _, of := range []struct {
 		name string

@@ -83,7 +83,7 @@ func (r *run) diagnose(ctx context.Context, b *data.Batch, cause error) error {
 // rewind repeats steps, beginning at the kept state, up to the first one after which parameters are
 // not finite. It repeats the steps before last or, if last is nil, all steps made.
 func (r *run) rewind(ctx context.Context, last *data.Batch) (*NotFiniteError, error) {
-	l, err := data.NewLoader(r.Train, r.batching())
+	l, err := r.loader(r.batching())
 	if err != nil {
 		return nil, err
 	}

@@ -168,11 +168,7 @@ func (b batch) of(in *graph.Node) *tensor.Dense {
 // firstExamples copies the first examples of the validation data or, without validation, of the
 // training data, as inputs of the model.
 func firstExamples(c train.Config, n int) (b batch, err error) {
-	ds, o := c.Validation, data.Batching{Size: n}
-	if ds == nil {
-		ds, o.Augment, o.Seed = c.Train, c.Augment, c.Seed
-	}
-	loader, err := data.NewLoader(ds, o)
+	loader, err := firstLoader(c, n)
 	if err != nil {
 		return b, err
 	}
@@ -183,6 +179,20 @@ func firstExamples(c train.Config, n int) (b batch, err error) {
 		return batch{from.X.Clone().(*tensor.Dense), from.Y.Clone().(*tensor.Dense)}, nil
 	}
 	return b, errors.New("the data have no examples")
+}
+
+// firstLoader loads the first n examples of the validation data or, without validation, of those that are
+// learnt from. Of a stream that can only be read once, there are none to look at.
+func firstLoader(c train.Config, n int) (*data.Loader, error) {
+	o := data.Batching{Size: n}
+	if c.Validation != nil {
+		return data.NewLoader(c.Validation, o)
+	}
+	o.Augment, o.Seed = c.Augment, c.Seed
+	if c.Stream != nil {
+		return nil, errors.New("a Stream is read to be learnt from; set Validation to have examples to show")
+	}
+	return data.NewLoader(c.Train, o)
 }
 
 // measure returns the norms of the gradients by layer, and keeps the parameters for

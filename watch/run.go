@@ -56,10 +56,11 @@ type Run struct {
 	config   train.Config
 	probe    *probe
 	watched  *watched
-	metrics  []string   // names of those in the table of epochs
-	last     train.Step // the previous step
-	told     time.Time  // when readers were last notified
-	measured []number   // norms of gradients; those of the updates follow after the next step
+	metrics  []string        // names of those in the table of epochs
+	last     train.Step      // the previous step
+	progress *train.Progress // of the run, between steps
+	told     time.Time       // when readers were last notified
+	measured []number        // norms of gradients; those of the updates follow after the next step
 	spent    time.Duration
 }
 
@@ -81,8 +82,8 @@ type runState struct {
 	Epoch    int         `json:"epoch"`
 	Epochs   int         `json:"epochs"`
 	Batch    int         `json:"batch"`
-	Batches  int         `json:"batches"`
-	Left     number      `json:"left"` // estimate of the remaining seconds
+	Batches  int         `json:"batches"` // 0 if it is not known
+	Left     number      `json:"left"`    // estimate of the remaining seconds
 	Model    *modelState `json:"model,omitempty"`
 	Maps     int         `json:"maps"`     // number of times that there were new ones
 	Examples []string    `json:"examples"` // their classes and predictions
@@ -174,6 +175,7 @@ func (r *Run) started(s train.Start) error {
 	}
 	r.metrics = metricNames(s.Metrics)
 	p := s.Checkpoint.Progress
+	r.progress = &s.Checkpoint.Progress
 	r.last = train.Step{Epoch: len(p.Epochs) + 1, SoFar: p.SoFar, Seconds: p.Seconds}
 	r.mu.Lock()
 	if len(r.metrics) > 0 {
@@ -203,7 +205,7 @@ func note(what string, err error) string { return plain.Line(what + ": " + err.E
 
 func (r *Run) stepsDone(s train.Start) int {
 	p := s.Checkpoint.Progress
-	return len(p.Epochs)*s.Batches + p.Batch
+	return p.Steps(len(p.Epochs)) + p.Batch
 }
 
 // describe fills in the information that is known from the beginning.
@@ -241,10 +243,9 @@ func (r *Run) normColumns() []string {
 
 // stepped shows a step.
 func (r *Run) stepped(s train.Step) error {
-	number := (s.Epoch-1)*s.Batches + s.Batch
-	r.record(number, s)
+	r.record(s)
 	if now := r.clock(); r.measured != nil || r.pace.due(now) {
-		r.measure(number, r.measured != nil)
+		r.measure(s.Number, r.measured != nil)
 	}
 	if now := r.clock(); now.Sub(r.told) >= often {
 		r.tell()
@@ -253,7 +254,7 @@ func (r *Run) stepped(s train.Step) error {
 }
 
 // record adds a step to the tables. It does not allocate.
-func (r *Run) record(step int, s train.Step) {
+func (r *Run) record(s train.Step) {
 	seconds, correct, labels := s.Seconds, s.SoFar.Correct, s.SoFar.Labels
 	if s.Epoch == r.last.Epoch {
 		seconds -= r.last.Seconds
@@ -267,9 +268,12 @@ func (r *Run) record(step int, s train.Step) {
 	}
 	perImage := number(seconds) / number(max(s.Examples, 1))
 	left := float64(s.Batches-s.Batch) + float64(r.state.Epochs-s.Epoch)*float64(s.Batches)
+	if s.Batches == 0 {
+		left = float64(none)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.steps.add(number(step), number(s.Loss), accuracy, number(s.Rate), perImage)
+	r.steps.add(number(s.Number), number(s.Loss), accuracy, number(s.Rate), perImage)
 	r.state.Epoch, r.state.Batch = s.Epoch, s.Batch
 	r.state.Left = number(s.Seconds / float64(max(s.Timed, 1)) * float64(s.Examples) * left)
 }
@@ -345,7 +349,7 @@ func (r *Run) addEpoch(e train.Epoch) {
 	if v := e.Validation; v != nil {
 		loss, accuracy = number(v.Loss()), accuracyOf(*v)
 	}
-	row := []number{number(e.Number * r.state.Batches), number(e.Number), number(e.Train.Loss()), accuracyOf(e.Train), loss, accuracy}
+	row := []number{number(r.progress.Steps(e.Number)), number(e.Number), number(e.Train.Loss()), accuracyOf(e.Train), loss, accuracy}
 	for _, name := range r.metrics {
 		row = append(row, valueOf(&e.Train, name), valueOf(e.Validation, name))
 	}

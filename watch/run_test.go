@@ -126,6 +126,36 @@ func TestTheTablesAreTheRun(t *testing.T) {
 	require.InDelta(t, result.Epochs[2].Validation.Accuracy(), float64(epochs.Rows[2][5]), 1e-5)
 }
 
+// A stream has steps of which nobody knows how many there will be, and no examples to look at.
+func TestARunOfAStreamIsShown(t *testing.T) {
+	c := config(t)
+	ds := c.Train
+	n := (ds.Len()-1)/c.Batch + 1
+	var err error
+	c.Stream, err = data.StreamOf(ds)
+	require.NoError(t, err)
+	c.Train, c.Validation = nil, nil
+	r := NewRun(Options{})
+	s := serve(t, r)
+	events := listen(context.Background(), t, s)
+	_, err = fit(t, c, r)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	tables, state := tablesOf(t, events)
+	require.Equal(t, finished, state.Phase)
+	require.Zero(t, state.Batches)
+	require.True(t, math.IsNaN(float64(state.Left)) || state.Left == 0, "%v", state.Left)
+	require.Equal(t, []string{"maps and norms are not shown: a Stream is read to be learnt from; set Validation to have examples to show"}, state.Notes)
+	require.Len(t, tables["steps"].Rows, c.Epochs*n)
+	for i, row := range tables["steps"].Rows {
+		require.EqualValues(t, i+1, row[0])
+	}
+	require.Len(t, tables["epochs"].Rows, c.Epochs)
+	for i, row := range tables["epochs"].Rows {
+		require.EqualValues(t, (i+1)*n, row[0])
+	}
+}
+
 func TestFurtherMetricsHaveColumns(t *testing.T) {
 	c := config(t)
 	var err error

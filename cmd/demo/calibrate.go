@@ -34,6 +34,9 @@ func calibrate(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := ds.indexed(*from); err != nil {
+		return err
+	}
 	ds.limit(*limit, 0)
 	ranges, err := w.ranges(ctx, ds.train)
 	if err != nil {

@@ -26,6 +26,36 @@ import (
 type splits struct {
 	train, validation, test data.Dataset
 	leftOut                 string // a line that tells what is not read, or empty
+
+	stream   data.Stream // of the training images, if train is nil
+	archives int         // of the stream
+}
+
+// info describes the training images.
+func (s splits) info() data.Info {
+	if s.stream != nil {
+		return s.stream.Info()
+	}
+	return s.train.Info()
+}
+
+// source tells how much there is to train on.
+func (s splits) source() string {
+	switch {
+	case s.stream == nil:
+		return fmt.Sprint(s.train.Len(), " images")
+	case s.archives == 1:
+		return "1 archive"
+	}
+	return fmt.Sprint(s.archives, " archives")
+}
+
+// indexed refuses training images that can only be read as a stream.
+func (s splits) indexed(from string) error {
+	if s.train != nil {
+		return nil
+	}
+	return fmt.Errorf("the training images of %s are in compressed archives, which cannot be indexed; unpack them", plain.Name(from))
 }
 
 // limit keeps only the first images of each part; 0 means all.
@@ -62,7 +92,8 @@ func sources() map[string]source {
 
 // dataUsage describes the -data flag.
 const dataUsage = "mnist; fashion-mnist, which Debian packages; fashion-mnist:FOLDER, cifar10:FOLDER, cifar100:FOLDER with the published files;" +
-	" or a `folder`, with pictures in train/CLASS and val/CLASS or with the four files of MNIST"
+	" or a `folder`, with pictures in train/CLASS and val/CLASS, with the four files of MNIST, or with archives as WebDataset has them in" +
+	" train/*.tar and val/*.tar, and the names of the classes in classes.txt"
 
 // loadData reads the dataset of a -data flag with inputs of the given shapes, wide for training,
 // prepared and normalised by p. Small images are scaled up for a model that takes pictures: their
@@ -71,6 +102,9 @@ const dataUsage = "mnist; fashion-mnist, which Debian packages; fashion-mnist:FO
 func loadData(ctx context.Context, from string, wide, input shape.Shape, p data.Preprocess, fraction ...float64) (s splits, err error) {
 	if len(fraction) > 0 && fraction[0] != 0 {
 		return loadSplit(ctx, from, wide, input, p, fraction[0])
+	}
+	if isArchives(from) {
+		return loadArchives(ctx, from, wide, input, p, nil)
 	}
 	if isPictures(from) {
 		return loadPictures(ctx, from, wide, input, p)
@@ -127,7 +161,7 @@ func loadPictures(ctx context.Context, dir string, wide, input shape.Shape, p da
 	case !slices.Equal(test.Info().Classes, train.Info().Classes):
 		return s, fmt.Errorf("%s has other classes in %s than in %s", dir, testFolder, imagefolder.TrainFolder)
 	}
-	return splits{train, validation, test, leftOut(train, validation, test)}, nil
+	return splits{train: train, validation: validation, test: test, leftOut: leftOut(train, validation, test)}, nil
 }
 
 // tell prints what is not read, if anything.

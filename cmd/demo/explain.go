@@ -44,6 +44,9 @@ func explain(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := ds.indexed(*from); err != nil {
+		return err
+	}
 	ds.limit(*images, 0)
 	report, err := e.examine(ctx, w, ds.train)
 	if err != nil {

@@ -201,7 +201,7 @@ func (r *trainRun) learn(ctx context.Context) error {
 			return err
 		}
 	}
-	classes := r.data.train.Info().Classes
+	classes := r.data.info().Classes
 	labels := sync.OnceValues(func() ([]int32, error) { return data.Labels(r.data.train) })
 	loss, err := l.loss(classes, labels)
 	if err != nil {

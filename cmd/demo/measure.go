@@ -122,6 +122,9 @@ func (m *measuring) attach(c *train.Config, s settings) {
 // onPlateau lowers the rate where a metric does not improve, by a factor that is in the store.
 const onPlateau = "plateau"
 
+// plateauEpochs is how long a plateau is if neither -step nor the model says.
+const plateauEpochs = 3
+
 func constant(settings, int) optim.Schedule { return optim.Constant{} }
 
 // chosen returns the weights that a finished run is tested with, and says which they are.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/plexaura/plexaura/data"
 )
 
 // span is what a number may be. Where zero is set, 0 may be given too, and means that.
@@ -20,33 +22,35 @@ func spans() map[string]span {
 		images = 1e9
 	)
 	return map[string]span{
-		"batch":       {least: 1, most: 1 << 16},
-		"channels":    {least: 1, most: 4096},
-		"decay":       {little, 1e3, "none"},
-		"delay":       {1e-6, 60, "none"},
-		"epochs":      {least: 1, most: 1e6},
-		"gamma":       {little, 1, "the model's own"},
-		"limit":       {1, images, "all"},
-		"lr":          {little, 1e6, "the model's own"},
-		"max-batch":   {least: 1, most: 1024},
-		"n":           {1, images, "all"},
-		"patience":    {1, 1e6, "never"},
-		"queue":       {least: 1, most: 1 << 16},
-		"random":      {1, 1e15, "none"},
-		"rounds":      {least: 1, most: 1e4},
-		"seed":        {least: 0, most: math.MaxUint64},
-		"shards":      {1, 1 << 16, "one for each rank"},
-		"split":       {1e-3, .999, "no split"},
-		"step":        {1, 1e6, "the model's own"},
-		"test-limit":  {1, images, "all"},
-		"threads":     {least: 1, most: 1024},
-		"clients":     {1, 1024, "none"},
-		"timeout":     {least: 1e-3, most: 3600},
-		"tolerance":   {1e-12, 1, "the same numbers"},
-		"top":         {least: 1, most: 1e6},
-		"trace-steps": {least: 1, most: 1e6},
-		"unfreeze-at": {2, 1e6, "never"},
-		"workers":     {1, 256, "none"},
+		"batch":           {least: 1, most: 1 << 16},
+		"channels":        {least: 1, most: 4096},
+		"decay":           {little, 1e3, "none"},
+		"delay":           {1e-6, 60, "none"},
+		"epochs":          {least: 1, most: 1e6},
+		"gamma":           {little, 1, "the model's own"},
+		"limit":           {1, images, "all"},
+		"lr":              {little, 1e6, "the model's own"},
+		"max-batch":       {least: 1, most: 1024},
+		"n":               {1, images, "all"},
+		"patience":        {1, 1e6, "never"},
+		"queue":           {least: 1, most: 1 << 16},
+		"random":          {1, 1e15, "none"},
+		"rounds":          {least: 1, most: 1e4},
+		"seed":            {least: 0, most: math.MaxUint64},
+		"shards":          {1, 1 << 16, "one for each rank"},
+		"shuffle-buffer":  {1, data.MaxBuffer, "1,000"},
+		"split":           {1e-3, .999, "no split"},
+		"step":            {1, 1e6, "the model's own"},
+		"steps-per-epoch": {1, images, "all"},
+		"test-limit":      {1, images, "all"},
+		"threads":         {least: 1, most: 1024},
+		"clients":         {1, 1024, "none"},
+		"timeout":         {least: 1e-3, most: 3600},
+		"tolerance":       {1e-12, 1, "the same numbers"},
+		"top":             {least: 1, most: 1e6},
+		"trace-steps":     {least: 1, most: 1e6},
+		"unfreeze-at":     {2, 1e6, "never"},
+		"workers":         {1, 256, "none"},
 	}
 }
 

@@ -265,10 +265,17 @@ func TestTheBarFitsTheTerminal(t *testing.T) {
 	require.Regexp(t, `^epoch 999/1000 \[=====                   \]    278 images/s  loss 1234\.5000  ETA \d+h\d+m\d+s$`, long[120])
 	require.Equal(t, "epoch 999", long[10])
 
+	// Of a stream nobody knows how long it is.
+	endless := s
+	endless.Batches = 0
+	p := &progress{epochs: 1000}
+	require.Equal(t, "epoch 999/1000    278 images/s  loss 1234.5000  step 12,345", p.line(endless, 120))
+	require.Equal(t, "epoch 999/1000  loss 1234.5000", p.line(endless, 40))
+
 	// A terminal made narrower gets shorter lines, the rest of the line before is blanked as far as it goes.
 	var out bytes.Buffer
 	columns := 120
-	p := &progress{terminalLine: terminalLine{out: &out, columns: func() int { return columns }}, epochs: 1000}
+	p = &progress{terminalLine: terminalLine{out: &out, columns: func() int { return columns }}, epochs: 1000}
 	require.NoError(t, p.step(s))
 	columns, s.Batch = 60, s.Batches
 	out.Reset()

@@ -23,7 +23,7 @@ func newProgress(out *output, epochs int) *progress {
 const often = 100 * time.Millisecond
 
 func (p *progress) step(s train.Step) error {
-	if time.Since(p.shown) < often && s.Batch < s.Batches {
+	if time.Since(p.shown) < often && (s.Batch < s.Batches || s.Batches == 0) {
 		return nil
 	}
 	if p.columns() == 0 {
@@ -38,10 +38,14 @@ func (p *progress) step(s train.Step) error {
 func (p *progress) line(s train.Step, room int) string {
 	rate := float64(s.Timed) / max(s.Seconds, 1e-9)
 	ahead := float64(s.Batches-s.Batch) + float64(p.epochs-s.Epoch)*float64(s.Batches)
+	left := "  ETA " + duration(s.Seconds/float64(max(s.Batch, 1))*ahead)
+	if s.Batches == 0 { // of a stream nobody knows how many there are
+		left = "  step " + thousands(s.Batch)
+	}
 	parts := []string{
 		fmt.Sprintf("epoch %d/%d", s.Epoch, p.epochs),
 		fmt.Sprintf("  loss %.4f", s.SoFar.Loss()),
-		"  ETA " + duration(s.Seconds/float64(max(s.Batch, 1))*ahead),
+		left,
 		fmt.Sprintf(" %6.0f images/s", rate),
 	}
 	const least, most, frame = 6, 24, 3 // of the bar, and its brackets and space
@@ -49,7 +53,7 @@ func (p *progress) line(s train.Step, room int) string {
 		parts = parts[:len(parts)-1]
 	}
 	text := strings.Join(parts, "")
-	if width := min(most, room-len(text)-frame); width >= least {
+	if width := min(most, room-len(text)-frame); width >= least && s.Batches > 0 {
 		parts[0] += " " + bar(s.Batch, s.Batches, width)
 	}
 	if len(parts) == 4 { // as it is read: speed, loss, time

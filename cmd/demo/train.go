@@ -53,6 +53,7 @@ type settings struct {
 
 	transferring
 	learning
+	streaming
 }
 
 func trainCommand(ctx context.Context, c *call) (err error) {
@@ -99,10 +100,16 @@ func (r *trainRun) run(ctx context.Context, resume bool) (err error) {
 	}
 	defer r.window.close()
 	ds, err := await(ctx, func() (splits, error) {
+		if r.settings.Stream {
+			return r.loadStream(ctx)
+		}
 		return loadData(ctx, r.settings.Data, r.recipe.from(r.model.image), r.model.image, r.model.preprocess, r.settings.Split)
 	})
 	if err != nil {
 		return err
+	}
+	if ds.train == nil && !r.settings.Stream {
+		return usagef("-data: the archives in %s are compressed, so that they cannot be indexed; give -stream, or unpack them", plain.Name(r.settings.Data))
 	}
 	r.data = ds
 	if err := ds.tell(r.call.stdout); err != nil {
@@ -142,6 +149,7 @@ func (r *trainRun) declare() (resume *bool) {
 	c.IntVar(&s.Test, "test-limit", 0, "validate and test on only the first `N` images of each; 0 means all")
 	c.Float64Var(&s.Decay, "decay", 0, "weight decay, such as 5e-4: this multiple of each parameter is added to its gradient")
 	s.learning.declare(c)
+	s.streaming.declare(c)
 	r.measuring.declare(c, s)
 	c.BoolVar(&r.search, "find-lr", false, findUsage)
 	r.recording.declare(c)
@@ -219,9 +227,15 @@ func (r *trainRun) choose() (err error) {
 
 // fill puts the model's own settings where none are given.
 func (s *settings) fill(m model) error {
+	if err := s.fillStream(); err != nil {
+		return err
+	}
 	s.LR, s.Schedule = cmp.Or(s.LR, s.rule().lr, m.lr), cmp.Or(s.Schedule, m.schedule)
 	if s.Schedule == bySteps || s.Schedule == onPlateau {
 		s.Step, s.Gamma = cmp.Or(s.Step, m.step), cmp.Or(s.Gamma, m.gamma)
+		if s.Schedule == onPlateau {
+			s.Step = cmp.Or(s.Step, plateauEpochs)
+		}
 		return nil
 	}
 	if s.Step != 0 || s.Gamma != 0 {
@@ -240,7 +254,7 @@ func (s settings) check() error {
 	if s.Schedule != "" && schedules()[s.Schedule] == nil {
 		return usagef("no schedule %q; there are %s", s.Schedule, list(schedules()))
 	}
-	return cmp.Or(s.transferring.check(), s.learning.check())
+	return cmp.Or(s.transferring.check(), s.learning.check(), s.streaming.check(s))
 }
 
 // shareAmong sets the number of shards where it is not given.
@@ -266,7 +280,8 @@ func (r *trainRun) takeUp() error {
 	var conflict error
 	r.call.Visit(func(f *flag.Flag) {
 		name := f.Name
-		if _, ok := old.learning.value(name); ok {
+		_, learns := old.learning.value(name)
+		if _, streams := old.streaming.value(name); learns || streams {
 			name = "augment" // is refused in the same way
 		}
 		switch name {
@@ -311,6 +326,9 @@ func (s settings) value(flag string) any {
 	if v, ok := s.learning.value(flag); ok {
 		return v
 	}
+	if v, ok := s.streaming.value(flag); ok {
+		return v
+	}
 	return map[string]any{
 		"model": s.Model, "data": s.Data, "batch": s.Batch, "lr": s.LR, "schedule": s.Schedule, "step": s.Step, "gamma": s.Gamma, "decay": s.Decay,
 		"seed": s.Seed, "limit": s.Limit, "test-limit": s.Test, "augment": cmp.Or(s.Augment, "none"), "epochs": s.Epochs,
@@ -345,7 +363,10 @@ type trainRun struct {
 }
 
 func (r *trainRun) schedule() optim.Schedule {
-	perEpoch := data.Batching{Size: r.settings.Batch, DropLast: r.settings.DropLast}.Batches(r.data.train.Len())
+	perEpoch := r.settings.Steps
+	if r.data.train != nil {
+		perEpoch = data.Batching{Size: r.settings.Batch, DropLast: r.settings.DropLast}.Batches(r.data.train.Len())
+	}
 	return schedules()[r.settings.Schedule](r.settings, perEpoch)
 }
 
@@ -357,8 +378,8 @@ func (r *trainRun) printf(format string, args ...any) error {
 
 func (r *trainRun) train(ctx context.Context) error {
 	s := r.settings
-	err := r.printf("%s on %s: %d images to train on, %d for validation, seed %d, %sengine %s, into %s\n",
-		s.Model, plain.Name(s.Data), r.data.train.Len(), r.data.validation.Len(), s.Seed, r.others(), r.engine.Name(), plain.Name(r.folder))
+	err := r.printf("%s on %s: %s to train on, %d for validation, seed %d, %sengine %s, into %s\n",
+		s.Model, plain.Name(s.Data), r.data.source(), r.data.validation.Len(), s.Seed, r.others(), r.engine.Name(), plain.Name(r.folder))
 	if err != nil {
 		return err
 	}
@@ -410,7 +431,7 @@ func (r *trainRun) config(show *progress) train.Config {
 		workers = -1
 	}
 	c := train.Config{
-		Model: r.model.layer(r.data.train.Info()), Name: s.Model, Loss: r.model.loss,
+		Model: r.model.layer(r.data.info()), Name: s.Model, Loss: r.model.loss,
 		Train: r.data.train, Validation: r.data.validation,
 		Engine: r.engine, Gradients: r.gradients,
 		Epochs: s.Epochs, Batch: s.Batch, Seed: s.Seed,
@@ -420,6 +441,7 @@ func (r *trainRun) config(show *progress) train.Config {
 		OnStep: show.step, OnEpoch: show.epoch,
 		Parallel: r.sharding.config(s.Shards, s.Local),
 	}
+	s.streaming.attach(&c, r.data.stream)
 	s.learning.attach(&c, s.LR, s.Decay, r.schedule(), s.Schedule == onPlateau, r.draw, s.groups(s.LR))
 	r.measuring.attach(&c, s)
 	return c
@@ -451,7 +473,7 @@ func (r *trainRun) finish(ctx context.Context, result *train.Result, took time.D
 	if err != nil {
 		return err
 	}
-	p, err := train.NewPredictor(r.model.layer(r.data.train.Info()), weights, r.engine)
+	p, err := train.NewPredictor(r.model.layer(r.data.info()), weights, r.engine)
 	if err != nil {
 		return err
 	}

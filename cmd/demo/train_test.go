@@ -33,16 +33,9 @@ func TestNoFlagOfTrainIsIgnored(t *testing.T) {
 		folder := filepath.Join(dir, flags)
 		status, _, errs := demo(context.Background(), append(brief(folder), strings.Fields(flags)...)...)
 		require.Zero(t, status, errs)
-		c, err := train.LoadCheckpoint(filepath.Join(folder, train.CheckpointFile))
-		require.NoError(t, err)
-		var values strings.Builder
-		for _, name := range c.Store.Names() {
-			v, err := c.Store.Value(name)
-			require.NoError(t, err)
-			fmt.Fprintln(&values, name, v.Data())
-		}
-		require.NotContains(t, learnt, values.String(), "as with %q", learnt[values.String()])
-		learnt[values.String()] = flags
+		values := valuesIn(t, folder)
+		require.NotContains(t, learnt, values, "as with %q", learnt[values])
+		learnt[values] = flags
 	}
 }
 

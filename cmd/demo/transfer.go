@@ -127,7 +127,7 @@ func (r *trainRun) begin() error {
 	}
 	if s.From != "" && r.from == nil {
 		start, err := transfer.From(s.From, transfer.Options{
-			Model: r.model.layer(r.data.train.Info()), Info: r.trainingInfo(), Loss: r.model.loss, Seed: r.settings.Seed,
+			Model: r.model.layer(r.data.info()), Info: r.trainingInfo(), Loss: r.model.loss, Seed: r.settings.Seed,
 			Replace: parts(s.Replace), Head: s.Head, Partial: parts(s.Partial), Freeze: parts(s.Freeze),
 		})
 		if differ := (*vm.LoadError)(nil); errors.As(err, &differ) {
@@ -166,7 +166,7 @@ func (r *trainRun) params() (names []string, err error) {
 	if s := r.settings.transferring; s.Freeze == "" && s.Scale == "" {
 		return nil, nil
 	}
-	net, err := train.Build(r.model.layer(r.data.train.Info()), r.trainingInfo(), r.model.loss, nil)
+	net, err := train.Build(r.model.layer(r.data.info()), r.trainingInfo(), r.model.loss, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +180,7 @@ func (r *trainRun) params() (names []string, err error) {
 
 // trainingInfo describes the images that the model takes: those of the data, augmented.
 func (r *trainRun) trainingInfo() data.Info {
-	info := r.data.train.Info()
+	info := r.data.info()
 	info.Input.Shape = r.model.image
 	return info
 }

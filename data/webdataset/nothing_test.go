@@ -10,8 +10,8 @@ import (
 
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
-		Funcs: map[string]any{"Open": webdataset.Open},
-		Types: []any{new(webdataset.Shards)},
+		Funcs: map[string]any{"Open": webdataset.Open, "NewStream": webdataset.NewStream},
+		Types: []any{new(webdataset.Shards), new(webdataset.Stream)},
 		Good:  func() []any { return []any{context.Background(), []string{"none.tar"}} },
 	})
 }

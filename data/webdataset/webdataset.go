@@ -3,58 +3,30 @@ package webdataset
 import (
 	"archive/tar"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
-	"path"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/plexaura/plexaura/data"
-	"github.com/plexaura/plexaura/data/picture"
-	"github.com/plexaura/plexaura/internal/npy"
 	"github.com/plexaura/plexaura/internal/regular"
-	"github.com/plexaura/plexaura/shape"
 )
 
-// Options say how the members of an example become an input and a class.
-type Options struct {
-	// Input is the shape of an input: (3,H,W) or (1,H,W) of a picture, any of an array.
-	Input shape.Shape
-	// Preprocess describes how pictures become inputs; its Image is the name of a [picture.Shorter]. An
-	// array is normalised by its Mean and Std only.
-	Preprocess data.Preprocess
-	// Classes are the names of the classes. Without them, classes are numbers.
-	Classes []string
-	// Field is the field of .json with the class, by number or name; default "label".
-	Field string
-}
-
-// Bounds of the members of an example, in bytes, and of the examples.
-const (
-	maxInput    = 1 << 28
-	maxClass    = 1 << 20
-	maxExamples = math.MaxInt32
-)
+// maxExamples is the largest number of examples.
+const maxExamples = math.MaxInt32
 
 // Shards is a dataset in tar archives. It is immutable and safe for concurrent use, as long as the
 // files do not change.
 type Shards struct {
-	info     data.Info
-	way      picture.Shorter
-	field    string
-	numbers  map[string]int32 // of the classes, by name
+	layout
 	files    []string
-	examples []example
+	examples []indexed
 }
 
-// example says where the members of an example are.
-type example struct {
+// indexed says where an example is.
+type indexed struct {
 	file   int32
 	class  int32
 	array  bool // rather than a picture
@@ -64,9 +36,9 @@ type example struct {
 }
 
 // Open indexes the archives at paths, in this order. A name that is absolute or leads out of the
-// archive, a link, a member that is too large, an example that lacks a part, and an archive that ends
-// early are errors, which name the archive and the position. If ctx is cancelled, the error is its
-// cause.
+// archive, a link, a member that is too large, an example that lacks a part or whose members do not stand
+// next to each other, an archive that is compressed, and one that ends early are errors, which name the
+// archive and the position. If ctx is cancelled, the error is its cause.
 func Open(ctx context.Context, paths []string, o Options) (*Shards, error) {
 	s, err := open(ctx, paths, o)
 	if err != nil {
@@ -82,28 +54,11 @@ func open(ctx context.Context, paths []string, o Options) (*Shards, error) {
 	case len(paths) == 0:
 		return nil, errors.New("no archives")
 	}
-	s := &Shards{
-		info:  data.Info{Input: shape.Type{DType: shape.Float32, Shape: o.Input}, Target: shape.I32(), Classes: slices.Clone(o.Classes), Preprocess: o.Preprocess},
-		field: o.Field, files: slices.Clone(paths), numbers: map[string]int32{},
-	}
-	if s.field == "" {
-		s.field = "label"
-	}
-	if err := s.info.Err(); err != nil {
+	l, err := newLayout(o)
+	if err != nil {
 		return nil, err
 	}
-	if o.Preprocess.Image != "" {
-		var ok bool
-		if s.way, ok = picture.ParseShorter(o.Preprocess.Image); !ok {
-			return nil, fmt.Errorf("preprocessing %q; want that of a picture.Shorter, such as %q", o.Preprocess.Image, picture.ImageNet().Image)
-		}
-		if err := s.way.Check(o.Input); err != nil {
-			return nil, err
-		}
-	}
-	for i, name := range s.info.Classes {
-		s.numbers[name] = int32(i)
-	}
+	s := &Shards{layout: l, files: slices.Clone(paths)}
 	for i, p := range paths {
 		if err := s.index(ctx, int32(i), p); err != nil {
 			return nil, err
@@ -126,184 +81,46 @@ func (s *Shards) index(ctx context.Context, number int32, file string) error {
 	if err != nil {
 		return err
 	}
-	a := archive{shards: s, number: number, file: f, size: info.Size()}
-	if err := a.read(ctx); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return fmt.Errorf("%s, at byte %d: %w", file, a.at, err)
+	if compressed(f) {
+		return fmt.Errorf("%s is compressed, so that its examples cannot be read in any order; unpack it, or read it as a stream", file)
 	}
-	return nil
-}
-
-// archive is an archive that is being indexed.
-type archive struct {
-	shards *Shards
-	number int32
-	file   *os.File
-	size   int64
-	at     int64 // of the member that is read
-	end    int64 // of the last one, with its padding
-	open   *pending
-}
-
-// pending is the example whose members are being read.
-type pending struct {
-	example
-	input, class bool
-}
-
-func (a *archive) read(ctx context.Context) error {
-	r := tar.NewReader(a.file)
+	e := indexed{file: number}
+	a := archive{
+		layout: &s.layout, tar: tar.NewReader(f), size: info.Size(),
+		place: func() (int64, error) { return f.Seek(0, io.SeekCurrent) },
+		ended: func(end int64) bool {
+			var mark [endMark]byte
+			_, err := f.ReadAt(mark[:], end)
+			return err == nil && mark == [endMark]byte{}
+		},
+	}
+	a.input = func(h *tar.Header, array bool) error {
+		if len(s.examples) == maxExamples {
+			return fmt.Errorf("more than %d examples", maxExamples)
+		}
+		e.array, e.offset, e.size = array, a.at, h.Size
+		return nil
+	}
 	for {
-		if ctx.Err() != nil {
+		found, err := a.next(ctx)
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil && ctx.Err() != nil:
 			return context.Cause(ctx)
+		case err != nil:
+			return fmt.Errorf("%s, at byte %d: %w", file, a.at, err)
 		}
-		h, err := r.Next()
-		if err == io.EOF {
-			return a.finish()
-		}
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return errors.New("the archive ends early")
-		}
-		if err != nil {
-			return err
-		}
-		if a.at, err = a.file.Seek(0, io.SeekCurrent); err != nil {
-			return err
-		}
-		a.end = a.at + (h.Size+511)/512*512
-		if err := a.member(h, r); err != nil {
-			return fmt.Errorf("%.100q: %w", h.Name, err)
-		}
+		e.key, e.class = found.key, found.class
+		s.examples = append(s.examples, e)
 	}
 }
 
-// finish ends the last example, and checks that the archive has its end mark, two blocks of zeros: one
-// that was cut between two members has not.
-func (a *archive) finish() error {
-	var mark [1024]byte
-	if _, err := a.file.ReadAt(mark[:], a.end); err != nil || mark != [1024]byte{} {
-		a.at = a.end
-		return errors.New("the archive ends early: its end mark is missing")
-	}
-	return a.flush()
-}
-
-// member adds a member to its example.
-func (a *archive) member(h *tar.Header, r io.Reader) error {
-	switch {
-	case h.Typeflag == tar.TypeDir:
-		return nil
-	case h.Typeflag != tar.TypeReg:
-		return errors.New("no regular file: links and devices are not read")
-	case !filepath.IsLocal(filepath.FromSlash(h.Name)) || strings.Contains(h.Name, `\`):
-		return errors.New("the name leads out of the archive")
-	case h.Size < 0 || a.at+h.Size > a.size:
-		return errors.New("the archive ends early")
-	}
-	dir, base := path.Split(h.Name)
-	key, ending, ok := strings.Cut(base, ".")
-	if !ok || key == "" {
-		return nil // a file of its own, such as README
-	}
-	key = dir + key
-	if a.open == nil || a.open.key != key {
-		if err := a.flush(); err != nil {
-			return err
-		}
-		a.open = &pending{example: example{file: a.number, key: key}}
-	}
-	ending = strings.ToLower(ending)
-	switch isPicture := slices.Contains(picture.Extensions(), "."+ending); {
-	case isPicture || ending == "npy":
-		return a.input(h, !isPicture)
-	case ending == "cls" || ending == "json":
-		return a.class(h, r, ending)
-	}
-	return nil // of another use
-}
-
-func (a *archive) input(h *tar.Header, array bool) error {
-	switch {
-	case a.open.input:
-		return fmt.Errorf("%.100q has two inputs", a.open.key)
-	case h.Size > maxInput:
-		return fmt.Errorf("%d bytes; at most %d", h.Size, maxInput)
-	case !array && a.shards.way == 0:
-		return errors.New("a picture, but Preprocess does not say how to prepare it")
-	case len(a.shards.examples) == maxExamples:
-		return fmt.Errorf("more than %d examples", maxExamples)
-	}
-	a.open.input, a.open.array, a.open.offset, a.open.size = true, array, a.at, h.Size
-	return nil
-}
-
-func (a *archive) class(h *tar.Header, r io.Reader, ending string) error {
-	if h.Size > maxClass {
-		return fmt.Errorf("%d bytes; at most %d", h.Size, maxClass)
-	}
-	b, err := io.ReadAll(r)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("the archive ends early")
-	}
-	if err != nil {
-		return err
-	}
-	text := strings.TrimSpace(string(b))
-	if ending == "json" {
-		var fields map[string]json.RawMessage
-		if err := json.Unmarshal(b, &fields); err != nil {
-			return err
-		}
-		v, ok := fields[a.shards.field]
-		if !ok {
-			return nil // of another use
-		}
-		text = string(v)
-		if v[0] == '"' {
-			if err := json.Unmarshal(v, &text); err != nil {
-				return err
-			}
-		}
-	}
-	if a.open.class {
-		return fmt.Errorf("%.100q has two classes", a.open.key)
-	}
-	a.open.class = true
-	a.open.example.class, err = a.shards.classOf(text)
-	return err
-}
-
-// classOf returns the number of a class, given by name or number.
-func (s *Shards) classOf(text string) (int32, error) {
-	if n, ok := s.numbers[text]; ok {
-		return n, nil
-	}
-	n, err := strconv.ParseInt(text, 10, 32)
-	if err != nil || n < 0 {
-		return 0, fmt.Errorf("%.40q is no class", text)
-	}
-	if s.info.Classes != nil && int(n) >= len(s.info.Classes) {
-		return 0, fmt.Errorf("class %d; there are %d", n, len(s.info.Classes))
-	}
-	return int32(n), nil
-}
-
-// flush ends the example that is being read.
-func (a *archive) flush() error {
-	e := a.open
-	a.open = nil
-	switch {
-	case e == nil || !e.input && !e.class:
-		return nil
-	case !e.input:
-		return fmt.Errorf("example %.100q has a class, but no picture and no .npy", e.key)
-	case !e.class:
-		return fmt.Errorf("example %.100q has no class: no .cls, and no .json with the field %q", e.key, a.shards.field)
-	}
-	a.shards.examples = append(a.shards.examples, e.example)
-	return nil
+// compressed tells a file in gzip's format by its first bytes.
+func compressed(f *os.File) bool {
+	var magic [2]byte
+	_, err := f.ReadAt(magic[:], 0)
+	return err == nil && magic == [2]byte{0x1f, 0x8b}
 }
 
 // Len returns the number of examples.
@@ -344,41 +161,21 @@ func (s *Shards) Read(i int, e data.Example) error {
 	if n := s.Len(); i < 0 || i >= n {
 		return fmt.Errorf("webdataset: no example %d among %d", i, n)
 	}
-	if len(e.X) != s.info.Input.Len() || len(e.Labels) != 1 {
-		return fmt.Errorf("webdataset: room for %d and %d elements; want %v and %v", len(e.X), len(e.Labels), s.info.Input, s.info.Target)
+	if err := s.fits(e); err != nil {
+		return fmt.Errorf("webdataset: %w", err)
 	}
-	if err := s.fill(s.examples[i], e.X); err != nil {
+	if err := s.read(s.examples[i], e.X); err != nil {
 		return fmt.Errorf("webdataset: %s: %w", s.Path(i), err)
 	}
-	s.info.Preprocess.Apply(e.X)
 	e.Labels[0] = s.examples[i].class
 	return nil
 }
 
-func (s *Shards) fill(e example, x []float32) error {
+func (s *Shards) read(e indexed, x []float32) error {
 	f, err := regular.Open(s.files[e.file])
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	part := io.NewSectionReader(f, e.offset, e.size)
-	if !e.array {
-		img, err := picture.Decode(part)
-		if err != nil {
-			return err
-		}
-		return s.way.Fill(x, img, s.info.Input.Shape)
-	}
-	b, err := io.ReadAll(part)
-	if err != nil {
-		return err
-	}
-	a, err := npy.Unmarshal(b)
-	if err != nil {
-		return err
-	}
-	if want := s.info.Input.Shape.Ints(); !slices.Equal(a.Shape, want) {
-		return fmt.Errorf("an array of %v; want %v", a.Shape, want)
-	}
-	return a.Float32s(x)
+	return s.decode(x, e.array, io.NewSectionReader(f, e.offset, e.size))
 }

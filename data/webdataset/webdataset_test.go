@@ -113,27 +113,53 @@ func TestArraysAreInputsToo(t *testing.T) {
 	require.ErrorContains(t, ds.Read(4, e), "no example 4 among 4")
 }
 
-func TestArchivesThatAreRefused(t *testing.T) {
+// refused are archives, by a part of their error. Example a of whole is good.
+func refused(t testing.TB) (all map[string][]byte, whole []byte) {
+	t.Helper()
 	good := []member{{name: "a.png", content: red(t, 1)}, file("a.cls", "1")}
-	whole := packed(t, good...)
+	whole = packed(t, good...)
 	at := len(whole) - 1024
-	for want, content := range map[string][]byte{
-		`"../a.png": the name leads out of the archive`:            packed(t, member{name: "../a.png", content: red(t, 1)}),
-		`"/etc/a.png": the name leads out of the archive`:          packed(t, member{name: "/etc/a.png", content: red(t, 1)}),
-		`"d/../../a.cls": the name leads out of the archive`:       packed(t, file("d/../../a.cls", "1")),
-		`"a.png": no regular file: links and devices are not read`: packed(t, member{name: "a.png", kind: tar.TypeSymlink}),
-		`example "a" has no class: no .cls, and no .json with`:     packed(t, good[0]),
-		`example "a" has a class, but no picture and no .npy`:      packed(t, good[1]),
-		`"a.jpg": "a" has two inputs`:                              packed(t, good[0], file("a.jpg", "x")),
-		`"a.json": "a" has two classes`:                            packed(t, good[0], good[1], file("a.json", `{"label":1}`)),
-		`"a.cls": class 2; there are 2`:                            packed(t, good[0], file("a.cls", "2")),
-		`"a.cls": "-1" is no class`:                                packed(t, good[0], file("a.cls", "-1")),
-		`"a.cls": 2097152 bytes; at most 1048576`:                  packed(t, member{name: "a.cls", content: make([]byte, 2<<20)}),
-		fmt.Sprintf("at byte %d: the archive ends early: its", at): whole[:at],
-		"at byte 0: archive/tar: invalid tar header":               bytes.Repeat([]byte("no tar "), 200),
-		`at byte 512: "a.png": the archive ends early`:             whole[:520],
-		"and 0 other archives have no examples":                    packed(t, file("README", "x")),
-	} {
+	return map[string][]byte{
+		`"../a.png": the name leads out of the archive`:                                       packed(t, member{name: "../a.png", content: red(t, 1)}),
+		`"/etc/a.png": the name leads out of the archive`:                                     packed(t, member{name: "/etc/a.png", content: red(t, 1)}),
+		`"d/../../a.cls": the name leads out of the archive`:                                  packed(t, file("d/../../a.cls", "1")),
+		`"a.png": no regular file: links and devices are not read`:                            packed(t, member{name: "a.png", kind: tar.TypeSymlink}),
+		`"a.png": a sparse file, which is not read`:                                           sparse(t),
+		`example "a" has no class: no .cls, and no .json with`:                                packed(t, good[0]),
+		`example "a" has a class, but no picture and no .npy`:                                 packed(t, good[1]),
+		`no .json with the field "label"; the members of an example stand next to each other`: packed(t, good[0], file("b.cls", "1"), good[1]),
+		`"a.jpg": "a" has two inputs`:                                                         packed(t, good[0], file("a.jpg", "x")),
+		`"a.json": "a" has two classes`:                                                       packed(t, good[0], good[1], file("a.json", `{"label":1}`)),
+		`"a.cls": class 2; there are 2`:                                                       packed(t, good[0], file("a.cls", "2")),
+		`"a.cls": "-1" is no class`:                                                           packed(t, good[0], file("a.cls", "-1")),
+		`"a.cls": 2097152 bytes; at most 1048576`:                                             packed(t, member{name: "a.cls", content: make([]byte, 2<<20)}),
+		fmt.Sprintf("at byte %d: the archive ends early: its", at):                            whole[:at],
+		"at byte 0: archive/tar: invalid tar header":                                          bytes.Repeat([]byte("no tar "), 200),
+		`at byte 512: "a.png": the archive ends early`:                                        whole[:520],
+	}, whole
+}
+
+// sparse is an archive with a file as GNU tar writes one with holes.
+func sparse(t testing.TB) []byte {
+	t.Helper()
+	records := "22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n25 GNU.sparse.name=a.png\n28 GNU.sparse.realsize=1024\n"
+	b := packed(t, file("x", records), member{name: "a.png", content: append([]byte("1\n0\n512\n"), make([]byte, 1024-9)...)})
+	b[156] = tar.TypeXHeader
+	sum := 8 * int(' ')
+	for i, v := range b[:512] {
+		if i < 148 || i >= 156 {
+			sum += int(v)
+		}
+	}
+	copy(b[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return b
+}
+
+func TestArchivesThatAreRefused(t *testing.T) {
+	all, whole := refused(t)
+	all["and 0 other archives have no examples"] = packed(t, file("README", "x"))
+	all["is compressed, so that its examples cannot be read in any order"] = zipped(t, whole)
+	for want, content := range all {
 		path := stored(t, content)
 		_, err := Open(t.Context(), []string{path}, pictures)
 		require.ErrorContains(t, err, want)
@@ -147,7 +173,7 @@ func TestArchivesThatAreRefused(t *testing.T) {
 	cancel()
 	_, err = Open(ctx, []string{stored(t, whole)}, pictures)
 	require.ErrorIs(t, err, context.Canceled)
-	for cut := range whole[:at+1] { // wherever it is cut
+	for cut := range whole[:len(whole)-1023] { // wherever it is cut
 		if cut%97 == 0 {
 			_, err := Open(t.Context(), []string{stored(t, whole[:cut])}, pictures)
 			require.Error(t, err, cut)
@@ -168,7 +194,8 @@ func TestArchivesOfPython(t *testing.T) {
 	out, err := exec.Command(python, "-c", `
 import sys, io, tarfile
 png = open(sys.argv[2], "rb").read()
-with tarfile.open(sys.argv[1], "w") as t:
+for path, mode in ((sys.argv[1], "w"), (sys.argv[1] + ".gz", "w:gz")):
+  with tarfile.open(path, mode) as t:
     for key in ("0", sys.argv[3] + "/1"):
         for name, content in ((key + ".png", png), (key + ".cls", b"1")):
             info = tarfile.TarInfo(name)
@@ -183,6 +210,12 @@ with tarfile.open(sys.argv[1], "w") as t:
 	e := data.Example{X: make([]float32, 192), Labels: make([]int32, 1)}
 	require.NoError(t, ds.Read(1, e))
 	require.Equal(t, float32(1), e.X[5])
+	for _, path := range []string{path, path + ".gz"} {
+		all, err := epochOf(t, opened(t, StreamOptions{Options: pictures}, path), 0, data.Batching{Size: 2})
+		require.NoError(t, err)
+		require.Len(t, all, 2)
+		require.Equal(t, seen{path + "/" + long + "/1", 1, e.X}, all[1])
+	}
 }
 
 // FuzzOpen holds that no archive makes Open panic, and that what it accepts can be read or is an error.

@@ -59,7 +59,7 @@ var may = map[string][]string{
 	"data/imagefolder":          {"data", "data/picture", "shape"},
 	"data/csv":                  {"data", "internal/regular", "shape"},
 	"data/npy":                  {"data", "internal/npy", "shape"},
-	"data/webdataset":           {"data", "data/picture", "internal/npy", "internal/regular", "shape"},
+	"data/webdataset":           {"data", "data/picture", "internal/npy", "internal/philox", "internal/regular", "shape"},
 	"dist":                      {"shape", "internal/isnil", "internal/simd", "internal/simd/vec"},
 	"dist/disttest":             {"dist", "internal/isnil"},
 	"dist/local":                {"dist", "internal/rescue"},

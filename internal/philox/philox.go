@@ -58,6 +58,22 @@ func (s Stream) Normal(i uint64) float64 {
 	return radius * math.Cos(2*math.Pi*unit(b[2], b[3]))
 }
 
+// Below returns a uniformly distributed integer from 0 to n-1, computed from block i, for n from 1. The
+// bias of the multiplication, n/2^64, is negligible.
+func (s Stream) Below(i uint64, n int) int {
+	b := s.Block(i)
+	high, _ := bits.Mul64(join(b[0], b[1]), uint64(n))
+	return int(high)
+}
+
+// Shuffle puts order into random order by the method of Fisher and Yates.
+func (s Stream) Shuffle(order []int) {
+	for i := len(order) - 1; i > 0; i-- {
+		j := s.Below(uint64(i), i+1)
+		order[i], order[j] = order[j], order[i]
+	}
+}
+
 // Rand returns a generator that reads the stream from its start, for code that draws one
 // number after the other.
 func (s Stream) Rand() *rand.Rand { return rand.New(&source{stream: s}) }

@@ -31,7 +31,8 @@ type TensorBoard struct {
 
 	writer *tensorboard.Writer
 	start  train.Start
-	late   bool // Dir is not ours yet
+	step   int64 // the number of the last one
+	late   bool  // Dir is not ours yet
 	early  []stepValue
 }
 
@@ -59,6 +60,7 @@ func (c *TensorBoard) Start(s train.Start) error {
 	}
 	c.start = s
 	p := s.Checkpoint.Progress
+	c.step = int64(p.Steps(len(p.Epochs)) + p.Batch)
 	c.late = within(c.Dir, s.Folder) && (s.Resumed == "" || !regular.Same(filepath.Dir(s.Resumed), s.Folder))
 	if c.late {
 		return nil
@@ -69,7 +71,7 @@ func (c *TensorBoard) Start(s train.Start) error {
 	if s.Resumed == "" && p.Batch == 0 && len(p.Epochs) == 0 {
 		return nil
 	}
-	return c.writer.Restart(int64(len(p.Epochs)*s.Batches + p.Batch + 1))
+	return c.writer.Restart(c.step + 1)
 }
 
 // within reports whether path is in folder.
@@ -112,7 +114,8 @@ func (c *TensorBoard) open() (err error) {
 
 // Step implements [train.Callback].
 func (c *TensorBoard) Step(s train.Step) error {
-	v := stepValue{int64((s.Epoch-1)*s.Batches + s.Batch), s.Loss, s.Rate}
+	c.step = int64(s.Number)
+	v := stepValue{c.step, s.Loss, s.Rate}
 	switch {
 	case v.step%int64(c.Every) != 0 && v.step != 1:
 		return nil
@@ -135,7 +138,7 @@ func (c *TensorBoard) Saved(e train.Epoch) error {
 			return err
 		}
 	}
-	step := int64(e.Number * c.start.Batches)
+	step := c.step
 	err := c.measured("training", step, &e.Train)
 	if e.Validation != nil {
 		err = errors.Join(err, c.measured("validation", step, e.Validation))

@@ -204,9 +204,11 @@ function showState(s) {
   $("stop").disabled = s.phase === "stopping";
   $("stop").textContent = s.phase === "stopping" ? "Stopping…" : "Stop and save";
   const all = s.epochs * s.batches, done = Math.min(all, (s.epoch - 1) * s.batches + s.batch);
-  if (all > 0) {
-    $("bar").style.width = 100 * done / all + "%";
-    $("where").textContent = `epoch ${Math.min(s.epoch, s.epochs)} of ${s.epochs}, step ${s.batch.toLocaleString("en")} of ${s.batches.toLocaleString("en")}` + (running ? duration(s.left) : "");
+  if (s.epochs > 0) {
+    const of = s.batches > 0 ? " of " + s.batches.toLocaleString("en") : ""; // of a stream nobody knows how many
+    const share = all > 0 ? done / all : s.phase === "finished" ? 1 : Math.min(1, (s.epoch - 1) / s.epochs);
+    $("bar").style.width = 100 * share + "%";
+    $("where").textContent = `epoch ${Math.min(s.epoch, s.epochs)} of ${s.epochs}, step ${s.batch.toLocaleString("en")}${of}` + (running ? duration(s.left) : "");
   }
   say(s.message);
   $("notes").replaceChildren(...(s.notes || []).map(n => make("li", { textContent: n })));
