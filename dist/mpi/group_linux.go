@@ -545,7 +545,11 @@ func (g *group) Close() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), g.timeout)
 	defer cancel()
-	if err := g.Barrier(ctx); err != nil { // to release a communicator waits for all ranks, in C
+	err := g.Barrier(ctx) // to release a communicator waits for all ranks, in C
+	if err == nil {
+		err = g.drainNotes(ctx)
+	}
+	if err != nil {
 		var e *dist.Error
 		if errors.As(err, &e) {
 			e.Op = "Close"

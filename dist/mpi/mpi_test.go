@@ -256,6 +256,15 @@ func TestMPIRanksThatDisagreeAreTold(t *testing.T) {
 	})
 }
 
+// MPICH 5 refuses to finalise where a message has not been received.
+func TestGroupsEndAfterARankWasLate(t *testing.T) {
+	each(t, func(t *testing.T, l mpitest.Launcher) {
+		out, err := launch(t, l, 3, "late")
+		require.NoError(t, err, out)
+		require.Equal(t, 3, done(out), out)
+	})
+}
+
 func TestARankInAnotherOperationIsNamed(t *testing.T) {
 	each(t, func(t *testing.T, l mpitest.Launcher) {
 		out, err := launch(t, l, 3, "elsewhere")
