@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/dist"
+	"github.com/plexaura/plexaura/dist/local"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/nn"
@@ -74,6 +76,35 @@ func TestTheSearchOfRatesEndsWhereNumbersOverflow(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, curve.Diverged)
 	require.NotEmpty(t, curve.Rates)
+}
+
+// The same number of shards gives the same curve on any number of ranks, also where numbers overflow. Rank 0 has it.
+func TestASearchOfRatesGivesTheSameBitsOnAnyNumberOfRanks(t *testing.T) {
+	for _, s := range []train.RateSearch{{Steps: 20}, {From: 1e25, To: 1e30, Steps: 3}} {
+		c := config(t)
+		c.Batch, c.Shards = 5, 4 // with 14 examples: shards of unequal size
+		if s.To > 0 {
+			c.Optimizer = optim.SGD{LR: 1}
+			c.Model = nn.Sequential{nn.Flatten{}, nn.Linear{Name: "a", Out: 4}, nn.Linear{Name: "b", Out: 2}}
+		}
+		want, err := train.FindRate(context.Background(), c, s)
+		require.NoError(t, err)
+		require.NotEmpty(t, want.Rates)
+		require.Equal(t, s.To > 0, want.Diverged)
+		for _, ranks := range []int{2, 4} {
+			curves := make([]*train.RateCurve, ranks)
+			require.NoError(t, local.Run(ranks, func(g dist.Group) (err error) {
+				c := c
+				c.Group = g
+				curves[g.Rank()], err = train.FindRate(context.Background(), c, s)
+				return err
+			}), "%d ranks, %+v", ranks, s)
+			require.Equal(t, want, curves[0], "%d ranks", ranks)
+			for _, other := range curves[1:] {
+				require.Equal(t, &train.RateCurve{}, other)
+			}
+		}
+	}
 }
 
 func TestTheSearchOfRatesLeavesAllAsItWas(t *testing.T) {

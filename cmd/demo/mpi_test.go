@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -78,6 +79,30 @@ func TestRanksUnderMPILeaveTheSameFiles(t *testing.T) {
 		for _, ranks := range []int{2, 4} {
 			got := train(func(program string, args ...string) *exec.Cmd { return l.Command(ranks, program, args...) })
 			require.Equal(t, want, got, "%s, %d ranks", l.Name, ranks)
+		}
+	}
+}
+
+// A search of rates in 4 shards draws the same picture on 1, 2 and 4 ranks, and suggests the same rate, once.
+func TestRanksUnderMPIFindTheSameRate(t *testing.T) {
+	all, program := launchers(t)
+	find := func(cmd func(program string, args ...string) *exec.Cmd) (said string, picture []byte) {
+		t.Helper()
+		out := filepath.Join(t.TempDir(), "run")
+		printed, err := cmd(program, "train", "-limit", "640", "-test-limit", "100", "-find-lr", "-shards", "4", "-out", out).CombinedOutput()
+		require.NoError(t, err, "%s", printed)
+		found := regexp.MustCompile(`the loss had fallen half way at a rate of .*\n`).FindAllString(string(printed), -1)
+		require.Len(t, found, 1, "%s", printed)
+		picture, err = os.ReadFile(out + "-find-lr.png")
+		require.NoError(t, err)
+		return found[0], picture
+	}
+	said, picture := find(func(program string, args ...string) *exec.Cmd { return exec.Command(program, args...) })
+	for _, l := range all {
+		for _, ranks := range []int{2, 4} {
+			again, same := find(func(program string, args ...string) *exec.Cmd { return l.Command(ranks, program, args...) })
+			require.Equal(t, said, again, "%s, %d ranks", l.Name, ranks)
+			require.True(t, bytes.Equal(picture, same), "%s, %d ranks", l.Name, ranks)
 		}
 	}
 }
