@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/internal/regular"
 	"github.com/plexaura/plexaura/shape"
 )
@@ -24,8 +25,9 @@ type Options struct {
 	// Target are the columns of the target. One column with Classes, or with names, is a class, and
 	// the target int32(); otherwise the columns are numbers, float32(len(Target)).
 	Target []string
-	// Classes are the names of the classes in the order of their numbers. Nil means the different
-	// values of the column in alphabetical order, if Class is set.
+	// Classes are the names of the classes in the order of their numbers; the column has names, or
+	// numbers as [data.ClassIndex] takes them. Nil means the different values of the column in
+	// alphabetical order, if Class is set.
 	Classes []string
 	// Class says that the one column of Target is a class by name even without Classes. A column of
 	// numbers without it is a number.
@@ -66,7 +68,7 @@ func Read(r io.Reader, o Options) (*data.Memory[float32], error) {
 	if r == nil {
 		return nil, errors.New("nothing to read a table from: the reader is nil")
 	}
-	t := table{o: o, from: r}
+	t := table{o: o, from: r, index: data.NewClassIndex(o.Classes)}
 	t.lines = csv.NewReader(bufio.NewReader(&t))
 	t.lines.ReuseRecord = true
 	if o.Comma != 0 {
@@ -98,7 +100,9 @@ type table struct {
 	targets []int
 	names   []string // of the columns
 	x, y    []float32
-	classes []string // of the lines, if the target is a class
+	index   data.ClassIndex
+	labels  []int32  // of the lines, if the target is a class that is in Classes
+	classes []string // of the lines, if it is another
 }
 
 // Read reads ahead for lines, but not without bound: a quote that is never closed makes the rest of a
@@ -136,11 +140,12 @@ func (t *table) header() error {
 	if len(t.o.Target) == 0 {
 		return errors.New("no Target; want the name of a column")
 	}
+	const shown = 10
 	find := func(names []string) (columns []int, err error) {
 		for _, name := range names {
 			i, ok := at[name]
 			if !ok {
-				return nil, fmt.Errorf("no column %q; there are %s", name, some(t.names))
+				return nil, fmt.Errorf("no column %q; there are %s", name, plain.Names(t.names, shown))
 			}
 			if slices.Contains(columns, i) {
 				return nil, fmt.Errorf("column %q is given twice", name)
@@ -179,15 +184,6 @@ func (t *table) header() error {
 
 func (t *table) isClass() bool { return t.o.Class || t.o.Classes != nil }
 
-// some lists names for an error.
-func some(names []string) string {
-	const most = 10
-	if more := len(names) - most; more > 0 {
-		return fmt.Sprintf("%q and %d more", names[:most], more)
-	}
-	return fmt.Sprintf("%q", names)
-}
-
 // add adds a line.
 func (t *table) add(record []string) (err error) {
 	if len(t.x)+len(t.inputs) > maxNumbers {
@@ -205,10 +201,15 @@ func (t *table) add(record []string) (err error) {
 		if hole(name) {
 			return t.wrong(t.targets[0], "there is no class")
 		}
-		if t.o.Classes != nil && !slices.Contains(t.o.Classes, name) {
-			return t.wrong(t.targets[0], fmt.Sprintf("no class %.40q; there are %s", name, some(t.o.Classes)))
+		if t.o.Classes == nil {
+			t.classes = append(t.classes, strings.Clone(name))
+			return nil
 		}
-		t.classes = append(t.classes, strings.Clone(name))
+		class, err := t.index.Number(name)
+		if err != nil {
+			return t.wrong(t.targets[0], err.Error())
+		}
+		t.labels = append(t.labels, class)
 		return nil
 	}
 	for _, i := range t.targets {
@@ -263,19 +264,18 @@ func (t *table) dataset() (*data.Memory[float32], error) {
 		info.Target = shape.F32(shape.Dim(len(t.targets)))
 		return data.New(t.x, t.y, info)
 	}
-	info.Classes = t.o.Classes
-	if info.Classes == nil {
-		info.Classes = slices.Clone(t.classes)
-		slices.Sort(info.Classes)
-		info.Classes = slices.Compact(info.Classes)
+	if info.Classes = t.o.Classes; info.Classes != nil {
+		return data.New(t.x, t.labels, info)
 	}
-	number := map[string]int32{}
-	for i, name := range info.Classes {
-		number[name] = int32(i)
-	}
-	labels := make([]int32, len(t.classes))
+	info.Classes = slices.Clone(t.classes)
+	slices.Sort(info.Classes)
+	info.Classes = slices.Compact(info.Classes)
+	index, labels := data.NewClassIndex(info.Classes), make([]int32, len(t.classes))
 	for i, name := range t.classes {
-		labels[i] = number[name]
+		var err error
+		if labels[i], err = index.Number(name); err != nil {
+			return nil, err
+		}
 	}
 	return data.New(t.x, labels, info)
 }

@@ -12,7 +12,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/plexaura/plexaura/data"
@@ -48,7 +47,7 @@ type Shards struct {
 	info     data.Info
 	way      picture.Shorter
 	field    string
-	numbers  map[string]int32 // of the classes, by name
+	classes  data.ClassIndex
 	files    []string
 	examples []example
 }
@@ -84,7 +83,7 @@ func open(ctx context.Context, paths []string, o Options) (*Shards, error) {
 	}
 	s := &Shards{
 		info:  data.Info{Input: shape.Type{DType: shape.Float32, Shape: o.Input}, Target: shape.I32(), Classes: slices.Clone(o.Classes), Preprocess: o.Preprocess},
-		field: o.Field, files: slices.Clone(paths), numbers: map[string]int32{},
+		field: o.Field, files: slices.Clone(paths),
 	}
 	if s.field == "" {
 		s.field = "label"
@@ -101,9 +100,7 @@ func open(ctx context.Context, paths []string, o Options) (*Shards, error) {
 			return nil, err
 		}
 	}
-	for i, name := range s.info.Classes {
-		s.numbers[name] = int32(i)
-	}
+	s.classes = data.NewClassIndex(s.info.Classes)
 	for i, p := range paths {
 		if err := s.index(ctx, int32(i), p); err != nil {
 			return nil, err
@@ -271,23 +268,8 @@ func (a *archive) class(h *tar.Header, r io.Reader, ending string) error {
 		return fmt.Errorf("%.100q has two classes", a.open.key)
 	}
 	a.open.class = true
-	a.open.example.class, err = a.shards.classOf(text)
+	a.open.example.class, err = a.shards.classes.Number(text)
 	return err
-}
-
-// classOf returns the number of a class, given by name or number.
-func (s *Shards) classOf(text string) (int32, error) {
-	if n, ok := s.numbers[text]; ok {
-		return n, nil
-	}
-	n, err := strconv.ParseInt(text, 10, 32)
-	if err != nil || n < 0 {
-		return 0, fmt.Errorf("%.40q is no class", text)
-	}
-	if s.info.Classes != nil && int(n) >= len(s.info.Classes) {
-		return 0, fmt.Errorf("class %d; there are %d", n, len(s.info.Classes))
-	}
-	return int32(n), nil
 }
 
 // flush ends the example that is being read.

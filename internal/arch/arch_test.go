@@ -57,7 +57,7 @@ var may = map[string][]string{
 	"data/cifar":                {"data", "data/picture", "shape", "internal/regular"},
 	"data/picture":              {"data", "shape", "internal/regular"},
 	"data/imagefolder":          {"data", "data/picture", "shape"},
-	"data/csv":                  {"data", "internal/regular", "shape"},
+	"data/csv":                  {"data", "internal/plain", "internal/regular", "shape"},
 	"data/npy":                  {"data", "internal/npy", "shape"},
 	"data/webdataset":           {"data", "data/picture", "internal/npy", "internal/regular", "shape"},
 	"dist":                      {"shape", "internal/frames", "internal/isnil", "internal/simd", "internal/simd/vec"},
