@@ -82,6 +82,19 @@ func (endless) Read(p []byte) (int, error) {
 }
 
 // FuzzRead holds that no table makes Read panic, and that what it accepts is consistent.
+// Whatever stands where there is no number, Fill puts one there.
+func TestHolesAreFilled(t *testing.T) {
+	ds, err := csv.Read(strings.NewReader("a,b\n,1\nNA,2\nna,3\nNaN,4\n?,5\n 7 ,6\n"), csv.Options{
+		Target: []string{"b"}, Fill: func(column string) float32 { require.Equal(t, "a", column); return -1 },
+	})
+	require.NoError(t, err)
+	e := data.Example{X: make([]float32, 1), Targets: make([]float32, 1)}
+	for i, want := range []float32{-1, -1, -1, -1, -1, 7} {
+		require.NoError(t, ds.Read(i, e))
+		require.Equal(t, []float32{want, float32(i + 1)}, append(e.X, e.Targets...))
+	}
+}
+
 // Where the classes have names, a column of their numbers is read as well.
 func TestClassesMayBeNumbers(t *testing.T) {
 	o := csv.Options{Target: []string{"b"}, Classes: []string{"cat", "dog"}}

@@ -57,6 +57,8 @@ func TestArraysThatAreNoDataset(t *testing.T) {
 		"elements are []int16; want float32":  {put(t, []int16{1}, 1), put(t, []int32{1}, 1)},
 		"elements are []bool; want float32":   {x, put(t, []bool{true, false}, 2)},
 		"element 1 is NaN; want finite":       {put(t, []float32{1, float32(math.NaN())}, 2), put(t, []int32{1, 0}, 2)},
+		"element 0 is -Inf; want finite":      {put(t, []float64{math.Inf(-1), 1}, 2), put(t, []int32{1, 0}, 2)},
+		"element 1 is +Inf; want finite":      {put(t, []float64{1, 1e300}, 2), put(t, []int32{1, 0}, 2)},
 		"example 1 has class -1; want 0 to 1": {x, put(t, []int8{0, -1}, 2)},
 		"which is no class number":            {x, put(t, []uint64{0, 1 << 40}, 2)},
 		"no such file":                        {x, "none.npy"},
