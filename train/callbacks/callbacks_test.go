@@ -374,6 +374,19 @@ func TestTheTableHasTheEpochs(t *testing.T) {
 	}
 }
 
+// Accuracy has one column, also where it is asked for by name.
+func TestTheTableHasEachMetricOnce(t *testing.T) {
+	c := config(t)
+	path := filepath.Join(t.TempDir(), "epochs.csv")
+	c.Callbacks, c.Epochs = []train.Callback{&callbacks.CSV{Path: path}}, 1
+	var err error
+	c.Metrics, err = metrics.Parse("accuracy,f1.macro")
+	require.NoError(t, err)
+	fit(t, c)
+	header, _, _ := strings.Cut(file(t, path), "\n")
+	require.Equal(t, "epoch,learning_rate,loss,accuracy,f1.macro,validation_loss,validation_accuracy,validation_f1.macro", header)
+}
+
 func TestTensorBoardShowsTheRun(t *testing.T) {
 	interpreter, err := python.Find("tensorboard.backend.event_processing.event_accumulator")
 	if err != nil {
