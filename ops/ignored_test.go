@@ -47,3 +47,16 @@ func TestSlopesOfAFocalLossAreFinite(t *testing.T) {
 		}
 	})
 }
+
+// Where all labels have the weight 0, the loss is 0 and has no slope.
+func TestLabelsWithoutWeightHaveNoSlope(t *testing.T) {
+	onEveryEngine(t, func(t *testing.T, e engine.Engine, in, out func(*graph.Node) *graph.Node) {
+		g := graph.New()
+		x := newFeed(g, "x", shape.Of(2, 2), []float64{1, 2, 3, 4})
+		loss := out(ops.CrossEntropy(in(x.node), g.Const(shape.I32(2), []float64{0, 0}), ops.CrossEntropyOptions{Weights: []float64{0, 1}}))
+		got := computedOn(t, e, nil, []*graph.Node{loss, autodiff.Grad(loss, x.node)[0]}, x)
+		for _, v := range append(got[0], got[1]...) {
+			require.Zero(t, v, e.Name())
+		}
+	})
+}
