@@ -13,9 +13,11 @@ import (
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/nn"
+	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/train"
+	"github.com/plexaura/plexaura/vm"
 )
 
 // parabola is a regression of one weight w without a bias, for x = 2 or -2: the loss is 4(w-best)² and
@@ -76,6 +78,17 @@ func TestTheSearchOfRatesEndsWhereNumbersOverflow(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, curve.Diverged)
 	require.NotEmpty(t, curve.Rates)
+}
+
+// A loss that is infinite before the first step says nothing of rates.
+func TestASearchOfRatesWithoutAStepIsAnError(t *testing.T) {
+	c := config(t)
+	c.Loss = func(output, target *graph.Node) *graph.Node {
+		return ops.MulScalar(ops.MulScalar(ops.CrossEntropy(output, target), 1e30), 1e30)
+	}
+	curve, err := train.FindRate(context.Background(), c, train.RateSearch{})
+	require.ErrorIs(t, err, vm.ErrNotFinite)
+	require.Nil(t, curve)
 }
 
 // The same number of shards gives the same curve on any number of ranks, also where numbers overflow. Rank 0 has it.
