@@ -21,6 +21,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"Labels":          data.Labels,
 			"Limit":           data.Limit,
 			"New":             data.New[float32, int32],
+			"NewClassIndex":   data.NewClassIndex,
 			"NewLoader":       data.NewLoader,
 			"NewStreamLoader": data.NewStreamLoader,
 			"NewRand":         data.NewRand,
@@ -35,6 +36,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 		},
 		Types: []any{
 			new(data.Batching),
+			new(data.ClassIndex),
 			new(data.Info),
 			new(data.Loader),
 			new(data.Memory[float32]),

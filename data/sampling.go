@@ -135,12 +135,16 @@ func newDraws(weights []float64, n int) (*draws, error) {
 
 // fill fills order with examples. Each depends only on its position and the stream.
 func (d *draws) fill(order []int, stream philox.Stream) {
-	sum := d.below[len(d.below)-1]
 	for i := range order {
 		b := stream.Block(uint64(i))
-		u := float64((uint64(b[1])<<32|uint64(b[0]))>>11) * 0x1p-53 * sum
-		order[i] = sort.Search(len(d.below)-1, func(k int) bool { return d.below[k] > u })
+		order[i] = d.at(float64((uint64(b[1])<<32|uint64(b[0]))>>11) * 0x1p-53)
 	}
+}
+
+// at returns the example that is drawn by a number u from 0 to 1, without 1: one of a weight above 0.
+func (d *draws) at(u float64) int {
+	u *= d.below[len(d.below)-1]
+	return sort.Search(len(d.below)-1, func(k int) bool { return d.below[k] > u })
 }
 
 // SplitFractions divides ds at random into parts with the given fractions of its examples, each in

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -242,4 +243,29 @@ func TestDamagedExamplesAreListedAndLeftOut(t *testing.T) {
 	cancel()
 	_, _, err = data.Undamaged(ctx, ds, 1)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// However examples are chosen, an epoch allocates nothing for each of its batches.
+func TestSamplersAllocateNothingForABatch(t *testing.T) {
+	const n = 2000
+	weights := make([]float64, n)
+	for i := range weights {
+		weights[i] = float64(i % 3)
+	}
+	for name, b := range map[string]data.Batching{
+		"shuffled": {Shuffle: true}, "by weight": {Shuffle: true, Weights: weights}, "whole batches": {Shuffle: true, Weights: weights, DropLast: true},
+		"with workers": {Shuffle: true, Weights: weights, Workers: 2},
+	} {
+		measured := func(size int) float64 {
+			b := b
+			b.Size = size
+			l := loader(t, counting(t, n), b)
+			return allocs.PerRun(3, func() {
+				for _, err := range l.Epoch(1) {
+					require.NoError(t, err)
+				}
+			})
+		}
+		require.LessOrEqual(t, measured(2), measured(200)+5, "%s: 1000 batches and 10", name)
+	}
 }

@@ -1,14 +1,10 @@
 package dist
 
 import (
-	"encoding/binary"
 	"unsafe"
 
 	"github.com/plexaura/plexaura/shape"
 )
-
-func putUint64(b []byte, v uint64) []byte { return binary.LittleEndian.AppendUint64(b, v) }
-func getUint64(b []byte) uint64           { return binary.LittleEndian.Uint64(b) }
 
 // Bytes returns the memory of v as bytes, in this machine's order, for Exchange, Gather and Broadcast:
 // a view, not a copy.

@@ -3,6 +3,7 @@ package dist_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -99,6 +100,7 @@ func TestAReducerRefusesMistakes(t *testing.T) {
 		require.ErrorContains(t, r.Add([]float64{1, 2}), "dist: 2 elements for a shard of 3 that lacks 1")
 		require.ErrorContains(t, r.Finish(ctx, make([]float64, 3)), "has added 0 of its 2 shards")
 		require.NoError(t, r.Add([]float64{3}))
+		require.ErrorContains(t, r.Finish(ctx, make([]float64, 3)), "has added 1 of its 2 shards")
 		require.NoError(t, r.Add([]float64{1, 2, 3}))
 		require.ErrorContains(t, r.Add([]float64{1}), "Finish comes next")
 		require.ErrorContains(t, r.Finish(ctx, make([]float64, 4)), "dist: 4 elements for a sum of 3")
@@ -135,6 +137,42 @@ func TestASumAllocatesNothing(t *testing.T) {
 				return nil
 			}))
 		})
+	}
+}
+
+// Of rounded sums every rank has the same, in each piece.
+func TestARoundedTotalIsThatOfAllRanks(t *testing.T) {
+	const n = 100
+	for _, ranks := range []int{1, 2, 4} {
+		require.NoError(t, local.Run(ranks, func(g dist.Group) error {
+			shards, sum := [][]float32{}, make([]float32, n)
+			for s := g.Rank() * 4 / ranks; s < (g.Rank()+1)*4/ranks; s++ {
+				shard := make([]float32, n)
+				for i := range shard {
+					shard[i] = float32(i + s) // small integers, of which a bfloat16 has each sum up to 256
+				}
+				shards = append(shards, shard)
+			}
+			r, err := dist.NewReducer[float32](g, dist.ReducerConfig{Shards: 4, Length: n, Wire: dist.BFloat16})
+			require.NoError(t, err)
+			for _, shard := range shards {
+				require.NoError(t, r.Add(shard))
+			}
+			require.NoError(t, r.Finish(context.Background(), sum))
+			for i, v := range sum[:60] {
+				require.Equal(t, float32(4*i+6), v, "element %d, %d ranks", i, ranks)
+			}
+			return nil
+		}))
+	}
+}
+
+// A group of one sends itself as much as it expects.
+func TestLengthsOfAGroupOfOne(t *testing.T) {
+	g, ctx := dist.Single(), context.Background()
+	for _, n := range []int{2, 4} {
+		require.ErrorContains(t, g.Gather(ctx, make([]byte, 3), [][]byte{make([]byte, n)}), fmt.Sprintf("rank 0 sends 3 bytes to itself, and expects %d", n))
+		require.ErrorContains(t, g.Exchange(ctx, [][]byte{make([]byte, 3)}, [][]byte{make([]byte, n)}), fmt.Sprintf("rank 0 sends 3 bytes to itself, and expects %d", n))
 	}
 }
 

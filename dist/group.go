@@ -2,11 +2,13 @@ package dist
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/plexaura/plexaura/internal/frames"
 	"github.com/plexaura/plexaura/internal/isnil"
 )
 
@@ -192,7 +194,7 @@ func Collect(ctx context.Context, g Group, own []byte, limit int) ([][]byte, err
 		return nil, errNoGroup
 	}
 	const wide = 8
-	send := putUint64(nil, uint64(len(own)))
+	send := binary.LittleEndian.AppendUint64(nil, uint64(len(own)))
 	sizes := make([]byte, wide*g.Size())
 	recv := make([][]byte, g.Size())
 	for i := range recv {
@@ -203,13 +205,13 @@ func Collect(ctx context.Context, g Group, own []byte, limit int) ([][]byte, err
 	}
 	total := uint64(0)
 	for i := range recv {
-		n := getUint64(recv[i])
+		n := binary.LittleEndian.Uint64(recv[i])
 		if total += n; n > uint64(limit) || total > uint64(limit) {
 			return nil, &Error{Op: "Collect", Rank: g.Rank(), Size: g.Size(), Err: fmt.Errorf("the ranks send more than %d bytes", limit)}
 		}
 	}
 	for i := range recv {
-		recv[i] = make([]byte, getUint64(recv[i]))
+		recv[i] = make([]byte, binary.LittleEndian.Uint64(recv[i]))
 	}
 	return recv, g.Gather(ctx, own, recv)
 }
@@ -240,10 +242,7 @@ type Fact struct{ Name, Value string }
 // packFacts writes names and values with their lengths before them.
 func packFacts(facts []Fact) (packed []byte) {
 	for _, f := range facts {
-		for _, s := range [...]string{f.Name, f.Value} {
-			packed = putUint64(packed, uint64(len(s)))
-			packed = append(packed, s...)
-		}
+		packed = frames.Append(frames.Append(packed, f.Name), f.Value)
 	}
 	return packed
 }
@@ -277,14 +276,6 @@ func short(s string) string {
 
 // cutString takes a string off b, or "" if b does not begin with a whole one.
 func cutString(b []byte) (s string, rest []byte) {
-	const wide = 8
-	if len(b) < wide {
-		return "", nil
-	}
-	n := getUint64(b)
-	b = b[wide:]
-	if n > uint64(len(b)) {
-		return "", nil
-	}
-	return string(b[:n]), b[n:]
+	v, rest, _ := frames.Cut(b)
+	return string(v), rest
 }

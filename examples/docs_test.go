@@ -17,7 +17,7 @@ import (
 var update = flag.Bool("update", false, "write what the commands print into the documents")
 
 // documents are the files whose fenced blocks are held to be true.
-var documents = append([]string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "examples/README.md"}, guide()...)
+var documents = append([]string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "examples/README.md", "docs/DISTRIBUTED.md"}, guide()...)
 
 // guide lists the pages of docs/guide.
 func guide() (pages []string) {

@@ -80,15 +80,21 @@ func findRate(ctx context.Context, c Config, s RateSearch) (*RateCurve, error) {
 		}
 		return nil
 	}
-	_, err = Fit(ctx, c)
-	if errors.Is(err, vm.ErrNotFinite) && len(curve.Rates) > 0 {
-		curve.Diverged, err = true, nil
-	}
-	if err != nil {
+	result, err := Fit(ctx, c)
+	if err != nil && !(errors.Is(err, vm.ErrNotFinite) && result.stepped()) {
 		return nil, err
 	}
+	if len(curve.Rates) == 0 { // this is not rank 0
+		return curve, nil
+	}
+	curve.Diverged = curve.Diverged || err != nil
 	curve.Suggested = curve.halfway()
 	return curve, nil
+}
+
+// stepped reports whether a step was made.
+func (r *Result) stepped() bool {
+	return r != nil && (r.Checkpoint.Progress.Batch > 0 || len(r.Checkpoint.Progress.Epochs) > 0)
 }
 
 func (s RateSearch) withDefaults() (RateSearch, error) {

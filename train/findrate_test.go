@@ -8,12 +8,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/dist"
+	"github.com/plexaura/plexaura/dist/local"
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/nn"
+	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/optim"
 	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/train"
+	"github.com/plexaura/plexaura/vm"
 )
 
 // parabola is a regression of one weight w without a bias, for x = 2 or -2: the loss is 4(w-best)² and
@@ -74,6 +78,46 @@ func TestTheSearchOfRatesEndsWhereNumbersOverflow(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, curve.Diverged)
 	require.NotEmpty(t, curve.Rates)
+}
+
+// A loss that is infinite before the first step says nothing of rates.
+func TestASearchOfRatesWithoutAStepIsAnError(t *testing.T) {
+	c := config(t)
+	c.Loss = func(output, target *graph.Node) *graph.Node {
+		return ops.MulScalar(ops.MulScalar(ops.CrossEntropy(output, target), 1e30), 1e30)
+	}
+	curve, err := train.FindRate(context.Background(), c, train.RateSearch{})
+	require.ErrorIs(t, err, vm.ErrNotFinite)
+	require.Nil(t, curve)
+}
+
+// The same number of shards gives the same curve on any number of ranks, also where numbers overflow. Rank 0 has it.
+func TestASearchOfRatesGivesTheSameBitsOnAnyNumberOfRanks(t *testing.T) {
+	for _, s := range []train.RateSearch{{Steps: 20}, {From: 1e25, To: 1e30, Steps: 3}} {
+		c := config(t)
+		c.Batch, c.Shards = 5, 4 // with 14 examples: shards of unequal size
+		if s.To > 0 {
+			c.Optimizer = optim.SGD{LR: 1}
+			c.Model = nn.Sequential{nn.Flatten{}, nn.Linear{Name: "a", Out: 4}, nn.Linear{Name: "b", Out: 2}}
+		}
+		want, err := train.FindRate(context.Background(), c, s)
+		require.NoError(t, err)
+		require.NotEmpty(t, want.Rates)
+		require.Equal(t, s.To > 0, want.Diverged)
+		for _, ranks := range []int{2, 4} {
+			curves := make([]*train.RateCurve, ranks)
+			require.NoError(t, local.Run(ranks, func(g dist.Group) (err error) {
+				c := c
+				c.Group = g
+				curves[g.Rank()], err = train.FindRate(context.Background(), c, s)
+				return err
+			}), "%d ranks, %+v", ranks, s)
+			require.Equal(t, want, curves[0], "%d ranks", ranks)
+			for _, other := range curves[1:] {
+				require.Equal(t, &train.RateCurve{}, other)
+			}
+		}
+	}
 }
 
 func TestTheSearchOfRatesLeavesAllAsItWas(t *testing.T) {

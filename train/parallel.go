@@ -15,6 +15,7 @@ import (
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/dist"
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/frames"
 	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/internal/shards"
 	"github.com/plexaura/plexaura/interop/safetensors"
@@ -256,30 +257,26 @@ func (r *run) mergeStep(ctx context.Context, n int) (err error) {
 	return nil
 }
 
-// appendPart appends the encoded metrics of a part of a batch, with their length.
+// appendPart appends the encoded metrics of a part of a batch.
 func appendPart(b []byte, part *metrics.Set) ([]byte, error) {
-	at := len(b)
-	b, err := part.AppendBinary(append(b, make([]byte, lengthBytes)...))
+	encoded, err := part.AppendBinary(nil)
 	if err != nil {
 		return nil, err
 	}
-	binary.LittleEndian.PutUint64(b[at:], uint64(len(b)-at-lengthBytes))
-	return b, nil
+	return frames.Append(b, encoded), nil
 }
-
-const lengthBytes = 8
 
 // mergePart merges the first encoded metrics of parts into sums, and returns the rest. It overwrites
 // part.
 func mergePart(sums, part *metrics.Set, parts []byte) (rest []byte, err error) {
-	if len(parts) < lengthBytes || binary.LittleEndian.Uint64(parts) > uint64(len(parts)-lengthBytes) {
+	encoded, rest, ok := frames.Cut(parts)
+	if !ok {
 		return nil, errors.New("the metrics of another rank are cut off")
 	}
-	n := lengthBytes + int(binary.LittleEndian.Uint64(parts))
-	if err := part.UnmarshalBinary(parts[lengthBytes:n]); err != nil {
+	if err := part.UnmarshalBinary(encoded); err != nil {
 		return nil, err
 	}
-	return parts[n:], sums.Merge(part)
+	return rest, sums.Merge(part)
 }
 
 // exchange returns what each rank passes.

@@ -18,7 +18,9 @@ import (
 	"github.com/plexaura/plexaura/engine/ref"
 	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/nn"
+	"github.com/plexaura/plexaura/ops"
 	"github.com/plexaura/plexaura/optim"
+	"github.com/plexaura/plexaura/shape"
 	"github.com/plexaura/plexaura/train"
 	"github.com/plexaura/plexaura/train/callbacks"
 	"github.com/plexaura/plexaura/vm"
@@ -71,6 +73,30 @@ func TestShardsGiveTheSameBitsOnAnyNumberOfRanks(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Each shard drops others. Of two equal examples, one in each shard, the slope by a weight is what dropout leaves of
+// its input: 0 or 2, and 1 on average where the shards differ.
+func TestShardsDropOthers(t *testing.T) {
+	x := make([]float32, 2*64)
+	for i := range x {
+		x[i] = 1
+	}
+	ds, err := data.New(x, make([]float32, 2), data.Info{Input: shape.F32(64), Target: shape.F32(1)})
+	require.NoError(t, err)
+	c := train.Config{
+		Model: nn.Sequential{nn.Dropout{P: .5}, nn.Linear{Name: "w", Out: 1, NoBias: true, Init: nn.Constant(0)}}, Train: ds, Engine: ref.Engine{},
+		Loss:      func(output, _ *graph.Node) *graph.Node { return ops.Mean(output) },
+		Optimizer: optim.SGD{LR: 1}, Epochs: 1, Batch: 2, Seed: 1, Parallel: train.Parallel{Shards: 2},
+	}
+	counts := map[float64]int{}
+	for _, w := range values(t, fit(t, c).Checkpoint.Store)["w.weight"] {
+		counts[w]++
+	}
+	require.Equal(t, 64, counts[0]+counts[-1]+counts[-2])
+	require.Greater(t, counts[-1], 10, "half of 64 is likely")
+	require.Greater(t, counts[0], 3, "a quarter")
+	require.Greater(t, counts[-2], 3, "a quarter")
 }
 
 // Shards change the order of additions, and no more, where nothing is drawn at random.

@@ -113,5 +113,12 @@ func Number(d *tensor.Dense) (float64, error) {
 	if t.Len() != 1 {
 		return 0, fmt.Errorf("vm: a tensor of shape %v is not one number", t.Shape)
 	}
-	return engine.Floats(engine.BufferOfDense(d))[0], nil
+	switch b := engine.BufferOfDense(d); t.DType { // a step reads its loss, and allocates nothing
+	case shape.Float32:
+		return float64(engine.Slice[float32](b)[0]), nil
+	case shape.Float64:
+		return engine.Slice[float64](b)[0], nil
+	default:
+		return engine.Floats(b)[0], nil
+	}
 }

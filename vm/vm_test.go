@@ -654,3 +654,21 @@ func TestAChainIsCutIntoMapsThatAreFull(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, list, 2)
 }
+
+// Numbers of any type are read, those of a loss without an allocation.
+func TestTheOneElementOfATensorIsItsNumber(t *testing.T) {
+	for want, d := range map[float64]*tensor.Dense{
+		-1.5: tensor.New(tensor.FromScalar(float32(-1.5))), 2.25: tensor.New(tensor.WithShape(1, 1), tensor.WithBacking([]float64{2.25})),
+		7: tensor.New(tensor.WithShape(1), tensor.WithBacking([]int64{7})), 1: tensor.New(tensor.WithShape(1), tensor.WithBacking([]bool{true})),
+	} {
+		have, err := vm.Number(d)
+		require.NoError(t, err)
+		require.Equal(t, want, have)
+	}
+	loss := tensor.New(tensor.FromScalar(float32(0.5)))
+	require.Zero(t, allocs.PerRun(100, func() { _, _ = vm.Number(loss) }))
+	_, err := vm.Number(tensor.New(tensor.WithShape(2), tensor.WithBacking([]float32{1, 2})))
+	require.ErrorContains(t, err, "vm: a tensor of shape (2) is not one number")
+	_, err = vm.Number(nil)
+	require.ErrorContains(t, err, "vm: no tensor")
+}

@@ -30,7 +30,7 @@ func calibrate(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	ds, err := loadData(ctx, *from, w.Info.Input.Shape, w.Info.Input.Shape, w.Info.Preprocess)
+	ds, err := loadData(ctx, *from, w.Info.Input.Shape, w.Info.Input.Shape, w.Info.Preprocess, 0)
 	if err != nil {
 		return err
 	}

@@ -97,11 +97,11 @@ const dataUsage = "mnist; fashion-mnist, which Debian packages; fashion-mnist:FO
 
 // loadData reads the dataset of a -data flag with inputs of the given shapes, wide for training,
 // prepared and normalised by p. Small images are scaled up for a model that takes pictures: their
-// sides to those of wide, and of what is not for training the centre is cut out. A fraction other than 0
-// is that of a -split flag.
-func loadData(ctx context.Context, from string, wide, input shape.Shape, p data.Preprocess, fraction ...float64) (s splits, err error) {
-	if len(fraction) > 0 && fraction[0] != 0 {
-		return loadSplit(ctx, from, wide, input, p, fraction[0])
+// sides to those of wide, and of what is not for training the centre is cut out. split is that of a -split
+// flag, 0 for none.
+func loadData(ctx context.Context, from string, wide, input shape.Shape, p data.Preprocess, split float64) (s splits, err error) {
+	if split != 0 {
+		return loadSplit(ctx, from, wide, input, p, split)
 	}
 	if isArchives(from) {
 		return loadArchives(ctx, from, wide, input, p, nil)

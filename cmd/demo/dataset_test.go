@@ -63,7 +63,7 @@ func TestDataOfManyKinds(t *testing.T) {
 		{pictures(t, 3), 6, 3, 3, "validation", "shorter-256"},
 		{withTest, 6, 3, 6, "test", "shorter-256"},
 	} {
-		s, err := loadData(context.Background(), c.from, m.image, m.image, m.preprocess)
+		s, err := loadData(context.Background(), c.from, m.image, m.image, m.preprocess, 0)
 		require.NoError(t, err)
 		last, name := s.last()
 		require.Equal(t, c.name, name)
@@ -82,7 +82,7 @@ func TestDataOfManyKinds(t *testing.T) {
 func TestWhatIsNotReadIsToldInALine(t *testing.T) {
 	dir, m := pictures(t, 2), models()["alexnet"]
 	load := func() string {
-		s, err := loadData(context.Background(), dir, m.image, m.image, m.preprocess)
+		s, err := loadData(context.Background(), dir, m.image, m.image, m.preprocess, 0)
 		require.NoError(t, err)
 		var told bytes.Buffer
 		require.NoError(t, s.tell(&told))
@@ -103,7 +103,7 @@ func TestWhatIsNotReadIsToldInALine(t *testing.T) {
 func TestDataForRandomParts(t *testing.T) {
 	m, large := models()["alexnet"], shape.Of(3, 256, 256)
 	for _, from := range []string{"cifar10:" + cifarFolder(t), pictures(t, 2)} {
-		s, err := loadData(context.Background(), from, large, m.image, m.preprocess)
+		s, err := loadData(context.Background(), from, large, m.image, m.preprocess, 0)
 		require.NoError(t, err)
 		last, _ := s.last()
 		require.Equal(t, large, s.train.Info().Input.Shape)

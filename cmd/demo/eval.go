@@ -110,12 +110,12 @@ func greatest(v []float32) (at int) {
 }
 
 // loadWith reads the weights, and what of a dataset they are tested on: its first limit examples, 0
-// being all, and its name.
-func (p weightsChoice) loadWith(ctx context.Context, c *call, from string, limit int, split ...float64) (w trained, part data.Dataset, name string, err error) {
+// being all, and its name. split is that of loadData.
+func (p weightsChoice) loadWith(ctx context.Context, c *call, from string, limit int, split float64) (w trained, part data.Dataset, name string, err error) {
 	if w, err = p.load(); err != nil {
 		return w, nil, "", err
 	}
-	ds, err := loadData(ctx, from, wide(w.Info), w.Info.Input.Shape, w.Info.Preprocess, split...)
+	ds, err := loadData(ctx, from, wide(w.Info), w.Info.Input.Shape, w.Info.Preprocess, split)
 	if err != nil {
 		return w, nil, "", err
 	}

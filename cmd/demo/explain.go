@@ -40,7 +40,7 @@ func explain(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	ds, err := loadData(ctx, *from, w.Info.Input.Shape, w.Info.Input.Shape, w.Info.Preprocess)
+	ds, err := loadData(ctx, *from, w.Info.Input.Shape, w.Info.Input.Shape, w.Info.Preprocess, 0)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ func (r *trainRun) findRate(ctx context.Context) error {
 	}
 	c := r.config(newProgress(r.call.stdout, r.settings.Epochs))
 	curve, err := train.FindRate(ctx, c, train.RateSearch{})
+	r.sharding.ended(err)
 	if errors.Is(err, context.Canceled) {
 		return errInterrupted
 	}

@@ -34,7 +34,7 @@ func inspectCommand(ctx context.Context, c *call) error {
 	if err := placeFor(page); err != nil {
 		return err
 	}
-	w, part, name, err := pick.loadWith(ctx, c, *from, *limit)
+	w, part, name, err := pick.loadWith(ctx, c, *from, *limit, 0)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -156,11 +155,11 @@ func (l learning) loss(classes []string, labels func() ([]int32, error)) (train.
 	}
 	var o ops.CrossEntropyOptions
 	if l.IgnoreLabel != "" {
-		class, err := classOf(l.IgnoreLabel, classes)
+		class, err := data.NewClassIndex(classes).Number(l.IgnoreLabel)
 		if err != nil {
-			return nil, err
+			return nil, usagef("-ignore-label: %v", err)
 		}
-		o.Ignore = []int{class}
+		o.Ignore = []int{int(class)}
 	}
 	var err error
 	switch l.ClassWeights {
@@ -174,17 +173,6 @@ func (l learning) loss(classes []string, labels func() ([]int32, error)) (train.
 		}
 	}
 	return func(logits, target *graph.Node) *graph.Node { return ops.CrossEntropy(logits, target, o) }, err
-}
-
-// classOf returns the number of a class that is given by name or number.
-func classOf(s string, classes []string) (int, error) {
-	if i := slices.Index(classes, s); i >= 0 {
-		return i, nil
-	}
-	if i, err := strconv.Atoi(s); err == nil && i >= 0 && i < len(classes) {
-		return i, nil
-	}
-	return 0, usagef("-ignore-label %q: no such class; there are %d, %s to %s", s, len(classes), classes[0], classes[len(classes)-1])
 }
 
 // attach sets what the settings say about the examples and the rule.

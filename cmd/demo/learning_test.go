@@ -20,7 +20,7 @@ func TestMistakesOfLearning(t *testing.T) {
 		{"-mix", "stir"}:          `-mix "stir" is none; there are cutmix, mixup, none`,
 		{"-class-weights", "1,x"}: `-class-weights: "x" is no number from 0`,
 		{"-class-weights", "1,2"}: `-class-weights has 2 numbers; the data have 10 classes`,
-		{"-ignore-label", "ten"}:  `-ignore-label "ten": no such class; there are 10, 0 to 9`,
+		{"-ignore-label", "ten"}:  `-ignore-label: no class "ten"; there are 10: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9`,
 		{"-split", "1"}:           `-split 1: at least 0.001 and at most 0.999, or 0 for no split`,
 		{"-split", ".2"}:          `mnist holds pictures, the model takes images (1,28,28) of a dataset`,
 	} {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plexaura/plexaura/dist/launcher"
 	"github.com/plexaura/plexaura/dist/mpi/mpitest"
 	"github.com/plexaura/plexaura/train"
 )
@@ -77,6 +79,30 @@ func TestRanksUnderMPILeaveTheSameFiles(t *testing.T) {
 		for _, ranks := range []int{2, 4} {
 			got := train(func(program string, args ...string) *exec.Cmd { return l.Command(ranks, program, args...) })
 			require.Equal(t, want, got, "%s, %d ranks", l.Name, ranks)
+		}
+	}
+}
+
+// A search of rates in 4 shards draws the same picture on 1, 2 and 4 ranks, and suggests the same rate, once.
+func TestRanksUnderMPIFindTheSameRate(t *testing.T) {
+	all, program := launchers(t)
+	find := func(cmd func(program string, args ...string) *exec.Cmd) (said string, picture []byte) {
+		t.Helper()
+		out := filepath.Join(t.TempDir(), "run")
+		printed, err := cmd(program, "train", "-limit", "640", "-test-limit", "100", "-find-lr", "-shards", "4", "-out", out).CombinedOutput()
+		require.NoError(t, err, "%s", printed)
+		found := regexp.MustCompile(`the loss had fallen half way at a rate of .*\n`).FindAllString(string(printed), -1)
+		require.Len(t, found, 1, "%s", printed)
+		picture, err = os.ReadFile(out + "-find-lr.png")
+		require.NoError(t, err)
+		return found[0], picture
+	}
+	said, picture := find(func(program string, args ...string) *exec.Cmd { return exec.Command(program, args...) })
+	for _, l := range all {
+		for _, ranks := range []int{2, 4} {
+			again, same := find(func(program string, args ...string) *exec.Cmd { return l.Command(ranks, program, args...) })
+			require.Equal(t, said, again, "%s, %d ranks", l.Name, ranks)
+			require.True(t, bytes.Equal(picture, same), "%s, %d ranks", l.Name, ranks)
 		}
 	}
 }
@@ -148,12 +174,50 @@ func TestRanksWithOtherFlags(t *testing.T) {
 	}
 }
 
-// A program without MPI does not train as many times as there are ranks.
+// A program without MPI does not train as many times as there are ranks; one rank prints why.
 func TestALauncherOfAProgramWithoutMPI(t *testing.T) {
-	t.Setenv("PMI_SIZE", "4")
-	status, _, stderr := demo(t.Context(), "train", "-limit", "100", "-out", filepath.Join(t.TempDir(), "run"))
-	require.Equal(t, statusFailed, status)
-	require.Contains(t, stderr, "a launcher has started 4 ranks of this program, which was built without -tags mpi")
+	const build = "which was built without -tags mpi and would train as many times; build it by: go build -tags mpi ./cmd/demo\n"
+	for _, c := range []struct{ env, want string }{
+		{"PMI_SIZE=4", "demo train: a launcher has started 4 ranks of this program, " + build},
+		{"PMI_SIZE=4 PMI_RANK=2", ""},
+		{"OMPI_COMM_WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=0", "demo train: a launcher has started 2 ranks of this program, " + build},
+		{"SLURM_NTASKS=8 SLURM_STEP_NUM_TASKS=8 SLURM_PROCID=0", "demo train: a launcher has started 8 ranks of this program, " + build},
+		{"PMIX_RANK=3", "demo train: a launcher has started several ranks of this program, " + build},
+	} {
+		t.Run(c.env, func(t *testing.T) {
+			launchedWith(t, c.env)
+			status, _, stderr := demo(t.Context(), "train", "-limit", "100", "-out", filepath.Join(t.TempDir(), "run"))
+			require.Equal(t, statusFailed, status)
+			require.Equal(t, c.want, stderr)
+		})
+	}
+}
+
+// A shell in an allocation of Slurm has variables of one, and starts a program once.
+func TestAnAllocationIsNoLauncher(t *testing.T) {
+	for _, env := range []string{
+		"SLURM_JOB_ID=7 SLURM_NTASKS=4 SLURM_NPROCS=4",
+		"SLURM_JOB_ID=7 SLURM_NTASKS=4 SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_NODEID=0",
+		"SLURM_JOB_ID=7 SLURM_NTASKS=4 SLURM_STEPID=4294967290 SLURM_STEP_NUM_TASKS=1 SLURM_PROCID=0",
+	} {
+		t.Run(env, func(t *testing.T) {
+			launchedWith(t, env)
+			status, _, stderr := demo(t.Context(), "train", "-limit", "64", "-test-limit", "32", "-epochs", "1", "-out", filepath.Join(t.TempDir(), "run"))
+			require.Zero(t, status, stderr)
+		})
+	}
+}
+
+// launchedWith sets the variables of "NAME=value NAME=value", and no others of launchers.
+func launchedWith(t *testing.T, env string) {
+	t.Helper()
+	for _, name := range launcher.Variables() {
+		t.Setenv(name, "")
+	}
+	for _, pair := range strings.Fields(env) {
+		name, value, _ := strings.Cut(pair, "=")
+		t.Setenv(name, value)
+	}
 }
 
 // A network whose tensors have layouts other than rows is trained in shards as well.

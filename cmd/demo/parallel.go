@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strconv"
 	"time"
 
 	"github.com/plexaura/plexaura/dist"
+	"github.com/plexaura/plexaura/dist/launcher"
 	"github.com/plexaura/plexaura/train"
 )
 
@@ -41,10 +41,8 @@ func wires() map[string]dist.Wire {
 // alike returns err, a mistake in the command line that every rank finds by itself, so that only the first
 // one prints it.
 func alike(err error) error {
-	for _, name := range rankVariables {
-		if rank := os.Getenv(name); err != nil && rank != "" && rank != "0" {
-			return silent{err}
-		}
+	if err != nil && launcher.Detect(os.Getenv).Rank > 0 {
+		return silent{err}
 	}
 	return err
 }
@@ -59,10 +57,8 @@ func (s *sharding) begin() (err error) {
 		s.group, err = joinRanks(s.lib)
 	case s.lib != "":
 		err = usagef("-mpi-lib: this program was built without -tags mpi")
-	case launchedRanks() > 1:
-		err = fmt.Errorf("a launcher has started %d ranks of this program, which was built without -tags mpi and would train as many times", launchedRanks())
 	default:
-		s.group = dist.Single()
+		s.group, err = dist.Single(), refuseRanks(launcher.Detect(os.Getenv))
 	}
 	if err == nil && s.group.Size() > 1 {
 		shareCores()
@@ -70,28 +66,22 @@ func (s *sharding) begin() (err error) {
 	return err
 }
 
+// refuseRanks is the error of a program without MPI that is one of several. The first rank prints it, or all do if
+// it is not known how many there are.
+func refuseRanks(p launcher.Process) error {
+	const built = "of this program, which was built without -tags mpi and would train as many times; build it by: go build -tags mpi ./cmd/demo"
+	switch {
+	case !p.Several():
+		return nil
+	case p.Size == 0:
+		return fmt.Errorf("a launcher has started several ranks %s", built)
+	}
+	return alike(fmt.Errorf("a launcher has started %d ranks %s", p.Size, built))
+}
+
 // joinRanks joins the ranks that a launcher started, with the MPI library in a file or, if that is "", that of
 // the launcher. It is nil in a program without MPI.
 var joinRanks func(lib string) (dist.Group, error)
-
-// The variables in which launchers say which rank a process is, how many ranks they started, and how many of these on this machine.
-var (
-	rankVariables  = []string{"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PALS_RANKID"}
-	sizeVariables  = []string{"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PALS_SIZE"}
-	localVariables = []string{"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "PALS_LOCAL_SIZE", "SLURM_NTASKS_PER_NODE"}
-)
-
-func launchedRanks() int { return number(sizeVariables) }
-
-// number returns the number in the first of the variables that has one, and else 1.
-func number(variables []string) int {
-	for _, name := range variables {
-		if n, err := strconv.Atoi(os.Getenv(name)); err == nil && n > 0 {
-			return n
-		}
-	}
-	return 1
-}
 
 // shareCores gives a rank its part of the machine's processors, unless the launcher has bound it to some, or
 // the user has said.
@@ -99,7 +89,7 @@ func shareCores() {
 	if os.Getenv("GOMAXPROCS") != "" || runtime.NumCPU() < onlineCPUs() {
 		return
 	}
-	runtime.GOMAXPROCS(max(1, runtime.NumCPU()/number(localVariables)))
+	runtime.GOMAXPROCS(max(1, runtime.NumCPU()/max(1, launcher.Detect(os.Getenv).LocalSize)))
 }
 
 // onlineCPUs returns the number of processors of the machine, 0 if it is not known.

@@ -20,8 +20,9 @@ type Options struct {
 	// Target are the columns of the target. One column with Classes, or with names, is a class, and
 	// the target int32(); otherwise the columns are numbers, float32(len(Target)).
 	Target []string
-	// Classes are the names of the classes in the order of their numbers. Nil means the different
-	// values of the column in alphabetical order, if Class is set.
+	// Classes are the names of the classes in the order of their numbers; the column has names, or
+	// numbers as [data.ClassIndex] takes them. Nil means the different values of the column in
+	// alphabetical order, if Class is set.
 	Classes []string
 	// Class says that the one column of Target is a class by name even without Classes. A column of
 	// numbers without it is a number.
@@ -78,7 +79,8 @@ func Read(r io.Reader, o Options) (*data.Memory[float32], error) {
 type table struct {
 	*lines
 	x, y    []float32
-	classes []string // of the lines, if the target is a class
+	labels  []int32  // of the lines, if the target is a class that is in Classes
+	classes []string // of the lines, if it is another
 }
 
 // add adds a line.
@@ -93,8 +95,13 @@ func (t *table) add() (err error) {
 		t.y, err = t.numbers(t.y, t.targets)
 		return err
 	}
-	name, err := t.class()
-	t.classes = append(t.classes, strings.Clone(name)) // rather than the whole line
+	if t.o.Classes == nil {
+		name, err := t.class()
+		t.classes = append(t.classes, strings.Clone(name)) // rather than the whole line
+		return err
+	}
+	label, err := t.label()
+	t.labels = append(t.labels, label)
 	return err
 }
 
@@ -110,24 +117,17 @@ func (t *table) dataset() (*data.Memory[float32], error) {
 	if !t.isClass() {
 		return data.New(t.x, t.y, info)
 	}
-	if info.Classes == nil {
-		info.Classes = slices.Clone(t.classes)
-		slices.Sort(info.Classes)
-		info.Classes = slices.Compact(info.Classes)
+	if info.Classes != nil {
+		return data.New(t.x, t.labels, info)
 	}
-	number := numbersOf(info.Classes)
-	labels := make([]int32, len(t.classes))
+	info.Classes = slices.Clone(t.classes)
+	slices.Sort(info.Classes)
+	info.Classes = slices.Compact(info.Classes)
+	index, labels := data.NewClassIndex(info.Classes), make([]int32, len(t.classes))
 	for i, name := range t.classes {
-		labels[i] = number[name]
+		if labels[i], err = index.Number(name); err != nil {
+			return nil, err
+		}
 	}
 	return data.New(t.x, labels, info)
-}
-
-// numbersOf returns the numbers of classes by name.
-func numbersOf(classes []string) map[string]int32 {
-	numbers := map[string]int32{}
-	for i, name := range classes {
-		numbers[name] = int32(i)
-	}
-	return numbers
 }

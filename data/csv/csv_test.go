@@ -45,20 +45,20 @@ func TestMistakesInTables(t *testing.T) {
 		table string
 		o     csv.Options
 	}{
-		`line 4, column "width": there is no number; set Fill`:         {flowers, class},
-		`line 3, column "b": "x" is no number`:                         {"a,b\n1,2\n3,x\n", csv.Options{Target: []string{"a"}}},
-		`line 2, column "a": there is no class`:                        {"a,b\n,2\n", csv.Options{Target: []string{"a"}, Class: true}},
-		`line 2, column "b": "1e99" is no number`:                      {"a,b\n3,1e99\n", csv.Options{Target: []string{"a"}}},
-		`no column "size"; there are ["length" "width" "kind" "note"]`: {flowers, with(func(o *csv.Options) { o.Inputs = []string{"size"} })},
-		`no class "virginica"; there are ["se,tosa"]`:                  {flowers, with(func(o *csv.Options) { o.Classes = []string{"se,tosa"}; o.Fill = zero })},
-		`column "kind" is both an input and the target`:                {flowers, with(func(o *csv.Options) { o.Inputs = []string{"kind"} })},
-		"2 columns are the Target; a class is one":                     {flowers, with(func(o *csv.Options) { o.Target = []string{"kind", "note"} })},
-		"no Target; want the name of a column":                         {flowers, csv.Options{}},
-		`columns 1 and 2 are both called "a"`:                          {"a,a\n1,2\n", csv.Options{Target: []string{"a"}}},
-		"no line but the names":                                        {"a,b\n", csv.Options{Target: []string{"a"}}},
-		"the table is empty":                                           {"", csv.Options{Target: []string{"a"}}},
-		"record on line 2: wrong number of fields":                     {"a,b\n1\n", csv.Options{Target: []string{"a"}}},
-		"the Shape (3) of an input is not that of 1 columns":           {"a,b\n1,2\n", csv.Options{Target: []string{"a"}, Shape: shape.Of(3)}},
+		`line 4, column "width": there is no number; set Fill`:  {flowers, class},
+		`line 3, column "b": "x" is no number`:                  {"a,b\n1,2\n3,x\n", csv.Options{Target: []string{"a"}}},
+		`line 2, column "a": there is no class`:                 {"a,b\n,2\n", csv.Options{Target: []string{"a"}, Class: true}},
+		`line 2, column "b": "1e99" is no number`:               {"a,b\n3,1e99\n", csv.Options{Target: []string{"a"}}},
+		`no column "size"; there are length, width, kind, note`: {flowers, with(func(o *csv.Options) { o.Inputs = []string{"size"} })},
+		`no class "virginica"; there are 1: se,tosa`:            {flowers, with(func(o *csv.Options) { o.Classes = []string{"se,tosa"}; o.Fill = zero })},
+		`column "kind" is both an input and the target`:         {flowers, with(func(o *csv.Options) { o.Inputs = []string{"kind"} })},
+		"2 columns are the Target; a class is one":              {flowers, with(func(o *csv.Options) { o.Target = []string{"kind", "note"} })},
+		"no Target; want the name of a column":                  {flowers, csv.Options{}},
+		`columns 1 and 2 are both called "a"`:                   {"a,a\n1,2\n", csv.Options{Target: []string{"a"}}},
+		"no line but the names":                                 {"a,b\n", csv.Options{Target: []string{"a"}}},
+		"the table is empty":                                    {"", csv.Options{Target: []string{"a"}}},
+		"record on line 2: wrong number of fields":              {"a,b\n1\n", csv.Options{Target: []string{"a"}}},
+		"the Shape (3) of an input is not that of 1 columns":    {"a,b\n1,2\n", csv.Options{Target: []string{"a"}, Shape: shape.Of(3)}},
 	} {
 		_, err := csv.Read(strings.NewReader(c.table), c.o)
 		require.ErrorContains(t, err, want)
@@ -82,6 +82,33 @@ func (endless) Read(p []byte) (int, error) {
 }
 
 // FuzzRead holds that no table makes Read panic, and that what it accepts is consistent.
+// Whatever stands where there is no number, Fill puts one there.
+func TestHolesAreFilled(t *testing.T) {
+	ds, err := csv.Read(strings.NewReader("a,b\n,1\nNA,2\nna,3\nNaN,4\n?,5\n 7 ,6\n"), csv.Options{
+		Target: []string{"b"}, Fill: func(column string) float32 { require.Equal(t, "a", column); return -1 },
+	})
+	require.NoError(t, err)
+	e := data.Example{X: make([]float32, 1), Targets: make([]float32, 1)}
+	for i, want := range []float32{-1, -1, -1, -1, -1, 7} {
+		require.NoError(t, ds.Read(i, e))
+		require.Equal(t, []float32{want, float32(i + 1)}, append(e.X, e.Targets...))
+	}
+}
+
+// Where the classes have names, a column of their numbers is read as well.
+func TestClassesMayBeNumbers(t *testing.T) {
+	o := csv.Options{Target: []string{"b"}, Classes: []string{"cat", "dog"}}
+	ds, err := csv.Read(strings.NewReader("a,b\n1,dog\n2,1\n3,0\n"), o)
+	require.NoError(t, err)
+	for i, want := range []int32{1, 1, 0} {
+		class, ok := ds.Label(i)
+		require.True(t, ok)
+		require.Equal(t, want, class)
+	}
+	_, err = csv.Read(strings.NewReader("a,b\n1,dog\n2,2\n"), o)
+	require.ErrorContains(t, err, `line 3, column "b": no class "2"; there are 2: cat, dog`)
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add(flowers, "kind", true)
 	f.Add("a,b\n1,2\n", "b", false)

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/shape"
 )
 
@@ -30,6 +31,7 @@ type lines struct {
 	inputs  []int
 	targets []int
 	names   []string // of the columns
+	index   data.ClassIndex
 	record  []string // the fields of the line that was read last
 }
 
@@ -38,7 +40,7 @@ func newLines(r io.Reader, o Options) (*lines, error) {
 	if r == nil {
 		return nil, errors.New("nothing to read a table from: the reader is nil")
 	}
-	l := &lines{o: o, from: r}
+	l := &lines{o: o, from: r, index: data.NewClassIndex(o.Classes)}
 	l.csv = csv.NewReader(bufio.NewReader(l))
 	l.csv.ReuseRecord = true
 	if o.Comma != 0 {
@@ -107,7 +109,7 @@ func (l *lines) header() (err error) {
 		for _, name := range names {
 			i, ok := at[name]
 			if !ok {
-				return nil, fmt.Errorf("no column %q; there are %s", name, some(l.names))
+				return nil, fmt.Errorf("no column %q; there are %s", name, plain.Names(l.names, shown))
 			}
 			if slices.Contains(columns, i) {
 				return nil, fmt.Errorf("column %q is given twice", name)
@@ -146,25 +148,29 @@ func (l *lines) header() (err error) {
 
 func (l *lines) isClass() bool { return l.o.Class || l.o.Classes != nil }
 
-// some lists names for an error.
-func some(names []string) string {
-	const most = 10
-	if more := len(names) - most; more > 0 {
-		return fmt.Sprintf("%q and %d more", names[:most], more)
+// shown is how many names an error lists.
+const shown = 10
+
+// class returns the class that the line has, as it stands there.
+func (l *lines) class() (string, error) {
+	text := strings.TrimSpace(l.record[l.targets[0]])
+	if hole(text) {
+		return "", l.wrong(l.targets[0], "there is no class")
 	}
-	return fmt.Sprintf("%q", names)
+	return text, nil
 }
 
-// class returns the class that the line has.
-func (l *lines) class() (string, error) {
-	name := strings.TrimSpace(l.record[l.targets[0]])
-	switch {
-	case hole(name):
-		return "", l.wrong(l.targets[0], "there is no class")
-	case l.o.Classes != nil && !slices.Contains(l.o.Classes, name):
-		return "", l.wrong(l.targets[0], fmt.Sprintf("no class %.40q; there are %s", name, some(l.o.Classes)))
+// label returns the number of the class, which is one of Classes.
+func (l *lines) label() (int32, error) {
+	text, err := l.class()
+	if err != nil {
+		return 0, err
 	}
-	return name, nil
+	number, err := l.index.Number(text)
+	if err != nil {
+		return 0, l.wrong(l.targets[0], err.Error())
+	}
+	return number, nil
 }
 
 // numbers appends the numbers that the line has in some columns.

@@ -10,17 +10,17 @@ import (
 	"sync/atomic"
 
 	"github.com/plexaura/plexaura/data"
+	"github.com/plexaura/plexaura/internal/plain"
 	"github.com/plexaura/plexaura/internal/regular"
 )
 
 // Stream is a [data.Stream] of the lines of a table. It is safe for concurrent use.
 type Stream struct {
-	o       Options
-	path    string // of the file; empty if there is none
-	info    data.Info
-	names   []string              // of the columns
-	numbers map[string]int32      // of the classes, by name
-	pipe    atomic.Pointer[lines] // what is read instead of a file, until it is opened
+	o     Options
+	path  string // of the file; empty if there is none
+	info  data.Info
+	names []string              // of the columns
+	pipe  atomic.Pointer[lines] // what is read instead of a file, until it is opened
 }
 
 // OpenStream returns the stream of the table in a regular file, each epoch of which reads it anew. It is as
@@ -65,7 +65,6 @@ func (s *Stream) begin(l *lines) (err error) {
 	}
 	s.o, s.names = l.o, l.names
 	s.o.Inputs, s.o.Target, s.o.Classes = slices.Clone(l.o.Inputs), slices.Clone(l.o.Target), slices.Clone(l.o.Classes)
-	s.numbers = numbersOf(s.o.Classes)
 	if s.info, err = l.info(); err != nil {
 		return err
 	}
@@ -106,7 +105,7 @@ func (s *Stream) file() (data.Reader, error) {
 	}
 	l, err := newLines(f, s.o)
 	if err == nil && !slices.Equal(l.names, s.names) {
-		err = fmt.Errorf("the columns have changed: they were %s and are %s", some(s.names), some(l.names))
+		err = fmt.Errorf("the columns have changed: they were %s and are %s", plain.Names(s.names, shown), plain.Names(l.names, shown))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("csv: %s: %w", s.path, errors.Join(err, f.Close()))
@@ -154,8 +153,8 @@ func (r *reader) fill(to *data.Record) (err error) {
 		to.Targets, err = l.numbers(to.Targets, l.targets)
 		return err
 	}
-	name, err := l.class()
-	to.Labels = append(to.Labels, r.stream.numbers[name])
+	label, err := l.label()
+	to.Labels = append(to.Labels, label)
 	return err
 }
 

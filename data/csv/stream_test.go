@@ -92,7 +92,7 @@ func TestMistakesInStreams(t *testing.T) {
 	}{
 		`example 2 of the stream: csv: PATH: line 4, column "width": there is no number; set Fill`: {flowers, class},
 		`example 1 of the stream: csv: PATH: line 3, column "b": "x" is no number`:                 {"a,b\n1,2\n3,x\n", a},
-		`example 0 of the stream: csv: PATH: line 2, column "kind": no class "b"; there are ["se`:  {"kind,length,width\nb,1,2\n", class},
+		`example 0 of the stream: csv: PATH: line 2, column "kind": no class "b"; there are 2: se`: {"kind,length,width\nb,1,2\n", class},
 		`example 1 of the stream: csv: PATH: record on line 3: wrong number of fields`:             {"a,b\n1,2\n1\n", a},
 		`data: the stream has no examples`:                                                         {"a,b\n", a},
 	} {

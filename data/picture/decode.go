@@ -17,7 +17,8 @@ const (
 )
 
 // Decode reads a PNG, JPEG, WebP, GIF, BMP or TIFF picture, of an animated GIF the first, of at most [MaxPixels] and [MaxSide]. If the Exif data
-// of a PNG or JPEG say that the picture is stored rotated or mirrored, as phones do, it is returned upright.
+// of a PNG, JPEG or WebP, or the tag Orientation of a TIFF, say that the picture is stored rotated or mirrored, as phones do, it is
+// returned upright.
 func Decode(r io.ReadSeeker) (image.Image, error) {
 	if r == nil {
 		return nil, errors.New("nothing to read a picture from: the reader is nil")
@@ -39,7 +40,7 @@ func Decode(r io.ReadSeeker) (image.Image, error) {
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	return upright(img, orientationOf(r)), nil
+	return upright(img, orientationOf(r, format)), nil
 }
 
 // DecodeFile is [Decode] of a regular file. Errors name it.

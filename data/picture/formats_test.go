@@ -19,30 +19,44 @@ type pillowFile struct {
 	File, Pixels []byte
 }
 
-func storedPictures(t testing.TB) (all []pillowFile) {
+func storedPictures(t testing.TB) []pillowFile { return pillowFiles(t, "testdata/formats.json", 15) }
+
+func pillowFiles(t testing.TB, path string, number int) (all []pillowFile) {
 	t.Helper()
-	b, err := os.ReadFile("testdata/formats.json")
+	b, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(b, &all))
-	require.Len(t, all, 15)
+	require.Len(t, all, number)
 	return all
 }
 
 func TestPicturesOfAllFormatsAreThoseOfPillow(t *testing.T) {
 	for _, c := range storedPictures(t) {
-		img, err := Decode(bytes.NewReader(c.File))
-		require.NoError(t, err, c.Name)
-		require.Equal(t, c.Size, [2]int{img.Bounds().Dx(), img.Bounds().Dy()}, c.Name)
-		for i := range len(c.Pixels) / 4 {
-			got := color.NRGBAModel.Convert(img.At(img.Bounds().Min.X+i%c.Size[0], img.Bounds().Min.Y+i/c.Size[0])).(color.NRGBA)
-			want := c.Pixels[4*i:]
-			require.Equal(t, want[3], got.A, "%s, pixel %d", c.Name, i)
-			if got.A == 0 {
-				continue
-			}
-			for k, v := range []uint8{got.R, got.G, got.B} {
-				require.InDelta(t, want[k], v, float64(c.Worst), "%s, pixel %d, colour %d", c.Name, i, k)
-			}
+		c.compare(t)
+	}
+}
+
+// WebP has the orientation in a chunk, TIFF in a tag.
+func TestOrientationsAreThoseOfPillow(t *testing.T) {
+	for _, c := range pillowFiles(t, "testdata/oriented.json", 54) {
+		c.compare(t)
+	}
+}
+
+func (c pillowFile) compare(t *testing.T) {
+	t.Helper()
+	img, err := Decode(bytes.NewReader(c.File))
+	require.NoError(t, err, c.Name)
+	require.Equal(t, c.Size, [2]int{img.Bounds().Dx(), img.Bounds().Dy()}, c.Name)
+	for i := range len(c.Pixels) / 4 {
+		got := color.NRGBAModel.Convert(img.At(img.Bounds().Min.X+i%c.Size[0], img.Bounds().Min.Y+i/c.Size[0])).(color.NRGBA)
+		want := c.Pixels[4*i:]
+		require.Equal(t, want[3], got.A, "%s, pixel %d", c.Name, i)
+		if got.A == 0 {
+			continue
+		}
+		for k, v := range []uint8{got.R, got.G, got.B} {
+			require.InDelta(t, want[k], v, float64(c.Worst), "%s, pixel %d, colour %d", c.Name, i, k)
 		}
 	}
 }

@@ -17,14 +17,23 @@ type orientation uint16
 // maxExif is the largest size of Exif data that are read. A segment of JPEG has less than 64 KiB.
 const maxExif = 1 << 16
 
-// orientationOf returns the orientation of a PNG or JPEG picture.
-func orientationOf(r io.Reader) orientation {
-	b := bufio.NewReader(r)
-	if magic, _ := b.Peek(len(pngMagic)); string(magic) == pngMagic {
-		return orientationIn(exifOfPNG(b))
+// orientationOf returns the orientation of a picture of the given format, as package image names it.
+func orientationOf(r io.ReadSeeker, format string) orientation {
+	switch format {
+	case "jpeg":
+		return orientationIn(exifOfJPEG(bufio.NewReader(r)))
+	case "png":
+		return orientationIn(exifOfPNG(bufio.NewReader(r)))
+	case "webp":
+		return orientationIn(exifOfWebP(bufio.NewReader(r)))
+	case "tiff":
+		return orientationOfTIFF(r)
 	}
-	return orientationIn(exifOfJPEG(b))
+	return 1
 }
+
+// exifMark begins a segment of JPEG with Exif data.
+const exifMark = "Exif\x00\x00"
 
 // exifOfJPEG returns the Exif data in the segments before the image data.
 func exifOfJPEG(r *bufio.Reader) []byte {
@@ -52,7 +61,7 @@ func exifOfJPEG(r *bufio.Reader) []byte {
 		if _, err := io.ReadFull(r, segment); err != nil || n < 0 {
 			return nil
 		}
-		if exif, ok := bytes.CutPrefix(segment, []byte("Exif\x00\x00")); ok {
+		if exif, ok := bytes.CutPrefix(segment, []byte(exifMark)); ok {
 			return exif
 		}
 	}
@@ -100,37 +109,91 @@ func exifOfPNG(r *bufio.Reader) []byte {
 	}
 }
 
+// exifOfWebP returns the content of the chunk EXIF of an extended file whose header announces one
+// (WebP Container Specification, "Extended File Format").
+func exifOfWebP(b *bufio.Reader) []byte {
+	var head [12]byte // RIFF, the size of what follows, WEBP
+	if _, err := io.ReadFull(b, head[:]); err != nil {
+		return nil
+	}
+	r := io.LimitReader(b, int64(binary.LittleEndian.Uint32(head[4:]))-int64(len("WEBP")))
+	for first := true; ; first = false {
+		if _, err := io.ReadFull(r, head[:8]); err != nil {
+			return nil
+		}
+		kind, n := string(head[:4]), int64(binary.LittleEndian.Uint32(head[4:]))
+		padding := n % 2
+		switch {
+		case first:
+			const announced = 1 << 3
+			var flags [1]byte
+			if _, err := io.ReadFull(r, flags[:]); err != nil || kind != "VP8X" || n == 0 || flags[0]&announced == 0 {
+				return nil
+			}
+			n--
+		case kind == "EXIF" && n <= maxExif:
+			exif := make([]byte, n)
+			if _, err := io.ReadFull(r, exif); err != nil {
+				return nil
+			}
+			return exif
+		}
+		if _, err := io.CopyN(io.Discard, r, n+padding); err != nil {
+			return nil
+		}
+	}
+}
+
 // orientationIn returns the orientation in Exif data, which are a TIFF file that consists only of
-// tags.
+// tags. Some writers of WebP and PNG put the mark of JPEG's segments in front.
 func orientationIn(exif []byte) orientation {
-	const tag, short, entry = 0x0112, 3, 12
-	if len(exif) < 8 {
+	return orientationOfTIFF(bytes.NewReader(bytes.TrimPrefix(exif, []byte(exifMark))))
+}
+
+// orientationOfTIFF returns the orientation among the tags of the first picture of a TIFF file (TIFF 6.0,
+// section 2).
+func orientationOfTIFF(r io.ReadSeeker) orientation {
+	const entry = 12
+	var head [8]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return 1
 	}
 	var order binary.ByteOrder = binary.LittleEndian
-	switch string(exif[:4]) {
+	switch string(head[:4]) {
 	case "II*\x00":
 	case "MM\x00*":
 		order = binary.BigEndian
 	default:
 		return 1
 	}
-	at := int64(order.Uint32(exif[4:]))
-	if at > int64(len(exif)-2) {
+	if _, err := r.Seek(int64(order.Uint32(head[4:])), io.SeekStart); err != nil {
 		return 1
 	}
-	n, entries := int(order.Uint16(exif[at:])), exif[at+2:]
-	for ; n > 0 && len(entries) >= entry; n, entries = n-1, entries[entry:] {
-		if order.Uint16(entries) != tag {
-			continue
+	if _, err := io.ReadFull(r, head[:2]); err != nil {
+		return 1
+	}
+	entries, err := io.ReadAll(io.LimitReader(r, entry*int64(order.Uint16(head[:2]))))
+	if err != nil {
+		return 1
+	}
+	for ; len(entries) >= entry; entries = entries[entry:] {
+		if order.Uint16(entries) == orientationTag {
+			return orientationOfTag(order, entries)
 		}
-		o := orientation(order.Uint16(entries[8:]))
-		if order.Uint16(entries[2:]) != short || order.Uint32(entries[4:]) != 1 || o < 1 || o > 8 {
-			return 1
-		}
-		return o
 	}
 	return 1
+}
+
+const orientationTag = 0x0112
+
+// orientationOfTag returns the value of a tag Orientation, which is one short.
+func orientationOfTag(order binary.ByteOrder, entry []byte) orientation {
+	const short = 3
+	o := orientation(order.Uint16(entry[8:]))
+	if order.Uint16(entry[2:]) != short || order.Uint32(entry[4:]) != 1 || o < 1 || o > 8 {
+		return 1
+	}
+	return o
 }
 
 // turn maps the pixels of a picture: x and y are exchanged first, then each may be counted from the

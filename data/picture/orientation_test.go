@@ -165,8 +165,12 @@ func FuzzOrientation(f *testing.F) {
 		f.Add(pngWith(f, image.NewGray(image.Rect(0, 0, 1, 1)), exif, true))
 		f.Add(exif)
 	}
+	for _, c := range pillowFiles(f, "testdata/oriented.json", 54) {
+		f.Add(c.File)
+	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		for _, o := range []orientation{orientationOf(bytes.NewReader(file)), orientationIn(file)} {
+		for _, format := range []string{"jpeg", "png", "webp", "tiff", "gif"} {
+			o := orientationOf(bytes.NewReader(file), format)
 			require.True(t, 1 <= o && o <= 8)
 		}
 	})

@@ -232,6 +232,6 @@ func (a *archive) addClass(h *tar.Header, ending string) error {
 		return fmt.Errorf("%.100q has two classes", a.open.key)
 	}
 	a.open.hasClass = true
-	a.open.class, err = a.classOf(text)
+	a.open.class, err = a.classes.Number(text)
 	return err
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/data/picture"
@@ -31,13 +30,13 @@ type layout struct {
 	info    data.Info
 	way     picture.Shorter
 	field   string
-	numbers map[string]int32 // of the classes, by name
+	classes data.ClassIndex
 }
 
 func newLayout(o Options) (layout, error) {
 	l := layout{
 		info:  data.Info{Input: shape.Type{DType: shape.Float32, Shape: o.Input}, Target: shape.I32(), Classes: slices.Clone(o.Classes), Preprocess: o.Preprocess},
-		field: o.Field, numbers: map[string]int32{},
+		field: o.Field,
 	}
 	if l.field == "" {
 		l.field = "label"
@@ -45,9 +44,7 @@ func newLayout(o Options) (layout, error) {
 	if err := l.info.Err(); err != nil {
 		return l, err
 	}
-	for i, name := range l.info.Classes {
-		l.numbers[name] = int32(i)
-	}
+	l.classes = data.NewClassIndex(l.info.Classes)
 	if o.Preprocess.Image == "" {
 		return l, nil
 	}
@@ -56,21 +53,6 @@ func newLayout(o Options) (layout, error) {
 		return l, fmt.Errorf("preprocessing %q; want that of a picture.Shorter, such as %q", o.Preprocess.Image, picture.ImageNet().Image)
 	}
 	return l, l.way.Check(o.Input)
-}
-
-// classOf returns the number of a class, given by name or number.
-func (l *layout) classOf(text string) (int32, error) {
-	if n, ok := l.numbers[text]; ok {
-		return n, nil
-	}
-	n, err := strconv.ParseInt(text, 10, 32)
-	if err != nil || n < 0 {
-		return 0, fmt.Errorf("%.40q is no class", text)
-	}
-	if l.info.Classes != nil && int(n) >= len(l.info.Classes) {
-		return 0, fmt.Errorf("class %d; there are %d", n, len(l.info.Classes))
-	}
-	return int32(n), nil
 }
 
 // fits returns an error if e has not the sizes of an example.

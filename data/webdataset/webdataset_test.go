@@ -100,7 +100,8 @@ func TestArraysAreInputsToo(t *testing.T) {
 	path := stored(t, packed(t, member{name: "0.npy", content: array([]int{2, 1}, []float32{3, -1})}, file("0.cls", "7"),
 		member{name: "1.npy", content: array([]int{2, 1}, []uint8{255, 0})}, file("1.cls", "0"),
 		member{name: "2.npy", content: array([]int{3}, []float32{3, -1, 2})}, file("2.cls", "0"),
-		member{name: "3.npy", content: array([]int{2, 1}, []int64{3, -1})}, file("3.cls", "0")))
+		member{name: "3.npy", content: array([]int{2, 1}, []int64{3, -1})}, file("3.cls", "0"),
+		member{name: "4.npy", content: array([]int{1, 2}, []float32{3, -1})}, file("4.cls", "0")))
 	ds, err := Open(t.Context(), []string{path}, Options{Input: shape.Of(2, 1)})
 	require.NoError(t, err)
 	e := data.Example{X: make([]float32, 2), Labels: make([]int32, 1)}
@@ -110,7 +111,8 @@ func TestArraysAreInputsToo(t *testing.T) {
 	require.Equal(t, []float32{1, 0}, e.X)
 	require.ErrorContains(t, ds.Read(2, e), "webdataset: "+path+"/2: an array of [3]; want [2 1]")
 	require.ErrorContains(t, ds.Read(3, e), "elements are []int64; want float32")
-	require.ErrorContains(t, ds.Read(4, e), "no example 4 among 4")
+	require.ErrorContains(t, ds.Read(4, e), "/4: an array of [1 2]; want [2 1]")
+	require.ErrorContains(t, ds.Read(5, e), "no example 5 among 5")
 }
 
 // refused are archives, by a part of their error. Example a of whole is good.
@@ -130,8 +132,8 @@ func refused(t testing.TB) (all map[string][]byte, whole []byte) {
 		`no .json with the field "label"; the members of an example stand next to each other`: packed(t, good[0], file("b.cls", "1"), good[1]),
 		`"a.jpg": "a" has two inputs`:                                                         packed(t, good[0], file("a.jpg", "x")),
 		`"a.json": "a" has two classes`:                                                       packed(t, good[0], good[1], file("a.json", `{"label":1}`)),
-		`"a.cls": class 2; there are 2`:                                                       packed(t, good[0], file("a.cls", "2")),
-		`"a.cls": "-1" is no class`:                                                           packed(t, good[0], file("a.cls", "-1")),
+		`"a.cls": no class "2"; there are 2`:                                                  packed(t, good[0], file("a.cls", "2")),
+		`"a.cls": no class "-1"; there`:                                                       packed(t, good[0], file("a.cls", "-1")),
 		`"a.cls": 2097152 bytes; at most 1048576`:                                             packed(t, member{name: "a.cls", content: make([]byte, 2<<20)}),
 		fmt.Sprintf("at byte %d: the archive ends early: its", at):                            whole[:at],
 		"at byte 0: archive/tar: invalid tar header":                                          bytes.Repeat([]byte("no tar "), 200),

@@ -131,6 +131,7 @@ func TestRanksThatDisagreeAreToldHow(t *testing.T) {
 		{"rank 0 names rank 0 as the root, and rank 1 rank 1", func(g dist.Group) error { return g.Broadcast(ctx, nil, g.Rank()) }},
 		{"rank 0 has 0 bytes, and rank 1 1", func(g dist.Group) error { return g.Broadcast(ctx, make([]byte, g.Rank()), 0) }},
 		{"rank 0 sums 0 elements, and rank 1 1", func(g dist.Group) error { return g.SumFloat64(ctx, make([]float64, g.Rank())) }},
+		{"rank 0 sums 2 elements, and rank 1 1", func(g dist.Group) error { return g.SumFloat32(ctx, make([]float32, 2-g.Rank())) }},
 		{"rank 1 sends 5 bytes to rank 0, which expects 4", func(g dist.Group) error { return g.Exchange(ctx, two(4+g.Rank()), two(4+g.Rank())) }},
 		{"rank 1 sends 5 bytes to rank 0, which expects 4", func(g dist.Group) error { return g.Gather(ctx, make([]byte, 4+g.Rank()), two(4)) }},
 	} {

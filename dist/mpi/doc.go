@@ -17,5 +17,5 @@
 // Ranks that disagree about an operation, its root or lengths get an error: neighbours compare what they
 // call, since MPI itself takes the messages of one operation for those of another.
 //
-// Knows dist. Never imports anything else of ours, and nothing but commands imports it.
+// Knows dist, and dist/launcher, which reads what launchers say. Never imports anything else of ours, and nothing but commands imports it.
 package mpi

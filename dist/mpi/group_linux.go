@@ -17,6 +17,7 @@ import (
 	"unsafe"
 
 	"github.com/plexaura/plexaura/dist"
+	"github.com/plexaura/plexaura/dist/launcher"
 )
 
 // maxChunk is the most bytes of one message. Counts of MPI are of 31 bits.
@@ -29,29 +30,29 @@ const defaultTimeout = time.Minute
 var started atomic.Bool
 
 func start(o Options) (dist.Group, error) {
-	l := detect(os.Getenv)
+	p := launcher.Detect(os.Getenv)
 	lib := cmp.Or(o.Lib, os.Getenv(LibVariable))
-	if l.name == "" && lib == "" {
+	if p.Launcher == "" && lib == "" {
 		return dist.Single(), nil
 	}
-	g, err := join(o, l, lib)
+	g, err := join(o, p, lib)
 	if err != nil {
 		return nil, err
 	}
 	return g, nil
 }
 
-func join(o Options, l launcher, lib string) (*group, error) {
-	candidates := []string{lib}
+func join(o Options, p launcher.Process, lib string) (*group, error) {
+	files := []string{lib}
 	if lib == "" {
-		candidates = l.candidates()
+		files = candidates(p)
 	}
-	library, err := open(candidates)
+	library, err := open(files)
 	if err != nil {
-		return nil, fmt.Errorf("mpi: no library of %s: %w; name one by %s", cmp.Or(l.name, "a launcher"), err, LibVariable)
+		return nil, fmt.Errorf("mpi: no library of %s: %w; name one by %s", cmp.Or(p.Launcher, "a launcher"), err, LibVariable)
 	}
-	if l.open && l.size > 1 && !library.isOpenMPI() { // which would end the process
-		return nil, foreign(library, l)
+	if p.OpenMPI && p.Size > 1 && !library.isOpenMPI() { // which would end the process
+		return nil, foreign(library, p)
 	}
 	if !started.CompareAndSwap(false, true) {
 		return nil, errors.New("mpi: Start was called before, and MPI can be initialised once in a process")
@@ -68,17 +69,17 @@ func join(o Options, l launcher, lib string) (*group, error) {
 	if err := g.identify(); err != nil {
 		return nil, fmt.Errorf("mpi: %s: %w", library.path, err)
 	}
-	if g.size == 1 && l.size > 1 {
+	if g.size == 1 && p.Size > 1 {
 		library.finalize()
-		return nil, foreign(library, l)
+		return nil, foreign(library, p)
 	}
 	return g, nil
 }
 
 // foreign is the error where the library cannot see what the launcher started.
-func foreign(lib *library, l launcher) error {
+func foreign(lib *library, p launcher.Process) error {
 	return fmt.Errorf("mpi: %s (%s) belongs to another launcher than %s, which started %d processes: start the program with the library's own, or name the library of %[3]s by %[5]s",
-		lib.path, lib.version, l.name, l.size, LibVariable)
+		lib.path, lib.version, p.Launcher, p.Size, LibVariable)
 }
 
 // group is the ranks of a communicator.
@@ -544,7 +545,11 @@ func (g *group) Close() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), g.timeout)
 	defer cancel()
-	if err := g.Barrier(ctx); err != nil { // to release a communicator waits for all ranks, in C
+	err := g.Barrier(ctx) // to release a communicator waits for all ranks, in C
+	if err == nil {
+		err = g.drainNotes(ctx)
+	}
+	if err != nil {
 		var e *dist.Error
 		if errors.As(err, &e) {
 			e.Op = "Close"

@@ -6,46 +6,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/plexaura/plexaura/dist/launcher"
 )
-
-// launcher is what the environment says of the program that started this process.
-type launcher struct {
-	name string // "" if there is none
-	size int    // processes that it started; 0 if it does not say
-	pmix bool   // tells its processes of each other by PMIx, as Open MPI's does, rather than by PMI
-	open bool   // Open MPI's
-}
-
-// launchers are told apart by a variable that each sets for every process, in this order: the launcher
-// of MPI sets its own, inside that of the cluster.
-var launchers = []struct {
-	variable, size string
-	launcher
-}{
-	{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", launcher{name: "Open MPI's mpiexec", pmix: true, open: true}},
-	{"PMI_RANK", "PMI_SIZE", launcher{name: "MPICH's mpiexec"}},
-	{"PALS_RANKID", "PALS_SIZE", launcher{name: "PALS"}},
-	{"MPI_LOCALRANKID", "MPI_LOCALNRANKS", launcher{name: "MPICH's mpiexec"}},
-	{"PMIX_RANK", "SLURM_STEP_NUM_TASKS", launcher{name: "a launcher with PMIx", pmix: true}},
-	{"PMI_FD", "SLURM_STEP_NUM_TASKS", launcher{name: "srun"}},
-	{"SLURM_STEPID", "SLURM_STEP_NUM_TASKS", launcher{name: "srun"}},
-}
-
-// detect returns the launcher that the variables tell of.
-func detect(getenv func(string) string) launcher {
-	for _, l := range launchers {
-		if getenv(l.variable) == "" {
-			continue
-		}
-		found := l.launcher
-		found.size, _ = strconv.Atoi(getenv(l.size))
-		if found.name == "srun" && found.size <= 1 {
-			continue // a step of one task, such as an interactive shell
-		}
-		return found
-	}
-	return launcher{}
-}
 
 // Names of libraries in the order in which they are tried.
 var (
@@ -54,10 +17,10 @@ var (
 	mpichNames    = []string{"libmpi.so.12", "libmpich.so.12"}
 )
 
-// names are the libraries that may belong to a launcher, the likeliest first.
-func (l launcher) names() []string {
+// libraryNames are the libraries that may belong to the launcher of a process, the likeliest first.
+func libraryNames(p launcher.Process) []string {
 	var all []string
-	if l.pmix {
+	if p.PMIx {
 		all = append(append(append(all, openNames...), standardNames...), mpichNames...)
 	} else {
 		all = append(append(append(all, standardNames...), mpichNames...), openNames...)
@@ -150,9 +113,9 @@ func beside(files []string, names []string) (found []string) {
 	return found
 }
 
-// candidates are the libraries to try, in this order.
-func (l launcher) candidates() []string {
-	names := l.names()
+// candidates are the libraries to try for a process, in this order.
+func candidates(p launcher.Process) []string {
+	names := libraryNames(p)
 	all := beside(ancestors(), names)
 	all = append(all, names...) // as the loader finds them
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {

@@ -5,6 +5,7 @@ package mpi
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,10 @@ type notes struct {
 	inReqs  requests
 	own     note
 	outReqs requests
-	told    uint64 // the number of the operation that the others were told
+	told    uint64   // the number of the operation that the others were told
+	sent    uint64   // notes to each other rank
+	taken   []uint64 // notes of each rank
+	ended   bool     // no more are sent
 }
 
 // note says which operation of its group a rank waits in: its number and kind.
@@ -60,10 +64,11 @@ func tellAfter(ctx context.Context, begun time.Time) time.Duration {
 // tell sends this operation's note, once.
 func (g *group) tell() {
 	n := &g.notes
-	if n.told == g.count || !g.over(&n.outReqs) {
+	if n.ended || n.told == g.count || !g.over(&n.outReqs) {
 		return
 	}
 	n.told = g.count
+	n.sent++
 	n.own = note{g.count, kind(g.op)}
 	n.outReqs.reset()
 	for i := 1; i < g.size; i++ {
@@ -89,7 +94,7 @@ func (g *group) over(r *requests) bool {
 func (g *group) listen() {
 	n := &g.notes
 	if n.in == nil {
-		n.in, n.heard = make([]note, g.size), make([]note, g.size)
+		n.in, n.heard, n.taken = make([]note, g.size), make([]note, g.size), make([]uint64, g.size)
 		for peer := range g.size {
 			n.inReqs.add(g.lib, nil, peer, true)
 		}
@@ -105,6 +110,7 @@ func (g *group) listen() {
 				break
 			}
 			n.heard[peer] = n.in[peer]
+			n.taken[peer]++
 			g.receiveNote(peer)
 		}
 	}
@@ -140,6 +146,32 @@ func (g *group) elsewhere(missing []int) string {
 		all = append(all, fmt.Sprintf("%s waits in %s", dist.Ranks([]int{r}), opName(at.op)))
 	}
 	return strings.Join(all, ", ")
+}
+
+// drainNotes takes all notes that others have sent, and waits until they have taken this rank's: to release a
+// communicator with messages that were not received is an error, of MPICH 5 for one.
+func (g *group) drainNotes(ctx context.Context) error {
+	n := &g.notes
+	n.ended = true
+	counts := make([]uint64, g.size)
+	recv := make([][]byte, g.size)
+	for peer := range recv {
+		recv[peer] = dist.Bytes(counts[peer : peer+1])
+	}
+	if err := g.Gather(ctx, dist.Bytes([]uint64{n.sent}), recv); err != nil {
+		return err
+	}
+	if slices.Max(counts) == 0 {
+		return nil
+	}
+	counts[g.rank] = 0
+	for g.listen(); !slices.Equal(n.taken, counts) || !g.over(&n.outReqs); g.listen() {
+		if err := ctx.Err(); err != nil {
+			return g.fail("Close", 0, nil, err)
+		}
+		time.Sleep(shortPause)
+	}
+	return nil
 }
 
 // cancelNotes ends the receives that are still open.

@@ -3,13 +3,14 @@ package mpi
 import (
 	"testing"
 
+	"github.com/plexaura/plexaura/dist/launcher"
 	"github.com/plexaura/plexaura/internal/nothing"
 )
 
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	t.Setenv(LibVariable, "")
-	for _, l := range launchers {
-		t.Setenv(l.variable, "")
+	for _, name := range launcher.Variables() {
+		t.Setenv(name, "")
 	}
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{"Start": Start},

@@ -8,11 +8,11 @@ import (
 	"runtime"
 
 	"github.com/plexaura/plexaura/dist"
+	"github.com/plexaura/plexaura/dist/launcher"
 )
 
 func start(o Options) (dist.Group, error) {
-	l := detect(os.Getenv)
-	if l.name == "" && o.Lib == "" && os.Getenv(LibVariable) == "" {
+	if launcher.Detect(os.Getenv).Launcher == "" && o.Lib == "" && os.Getenv(LibVariable) == "" {
 		return dist.Single(), nil
 	}
 	return nil, fmt.Errorf("mpi: not available on %s/%s: only on Linux on amd64 and arm64", runtime.GOOS, runtime.GOARCH)

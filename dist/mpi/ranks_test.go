@@ -57,6 +57,7 @@ var roles = map[string]struct {
 	early:       {options: Options{Timeout: 2 * time.Second}, f: conform},
 	"allocate":  {f: allocate},
 	"elsewhere": {f: inAnotherOperation},
+	"late":      {f: late},
 }
 
 // early ends rank 1 before it starts MPI, with success.
@@ -231,6 +232,24 @@ func inAnotherOperation(g dist.Group) error {
 	fmt.Println(err)
 	g.Abort(err)
 	return nil
+}
+
+// late lets the others wait for rank 1 so long that they tell it where they are, in a duplicate too, which it
+// does not hear, since it waits for nobody.
+func late(g dist.Group) error {
+	d, err := g.Dup(within(20 * time.Second))
+	if err != nil {
+		return err
+	}
+	for _, group := range []dist.Group{g, d} {
+		if g.Rank() == 1 {
+			time.Sleep(1500 * time.Millisecond)
+		}
+		if err := group.Barrier(within(20 * time.Second)); err != nil {
+			return err
+		}
+	}
+	return d.Close()
 }
 
 // allocate fails if operations allocate once they have run.

@@ -111,6 +111,7 @@ func TestABadFileIsOneError(t *testing.T) {
 		{file("{'descr': '<f4', 'descr': '<f4'}", ""), "each once"},
 		{file("{'descr': '<f4', 'shape': (1,)}", "1234"), "want descr, fortran_order and shape"},
 		{file("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)} x", "1234"), "stands behind"},
+		{file(`{'descr': '<f\x34', 'fortran_order': False, 'shape': (1,)}`, "1234"), "descr is not valid"},
 		{file("{'descr': '<f4', 'fortran_order': 0, 'shape': (1,)}", "1234"), "fortran_order is not valid"},
 		{file("{'descr': '<f4', 'fortran_order': False, 'shape': (1)}", "1234"), "shape is not valid"},
 		{file("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", "1234"), "shape is not valid"},

@@ -2,6 +2,7 @@ package callbacks_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -21,6 +22,7 @@ import (
 	"github.com/plexaura/plexaura/dist"
 	"github.com/plexaura/plexaura/dist/local"
 	"github.com/plexaura/plexaura/engine/ref"
+	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/internal/nothing"
 	"github.com/plexaura/plexaura/internal/python"
 	"github.com/plexaura/plexaura/nn"
@@ -372,6 +374,19 @@ func TestTheTableHasTheEpochs(t *testing.T) {
 	}
 }
 
+// Accuracy has one column, also where it is asked for by name.
+func TestTheTableHasEachMetricOnce(t *testing.T) {
+	c := config(t)
+	path := filepath.Join(t.TempDir(), "epochs.csv")
+	c.Callbacks, c.Epochs = []train.Callback{&callbacks.CSV{Path: path}}, 1
+	var err error
+	c.Metrics, err = metrics.Parse("accuracy,f1.macro")
+	require.NoError(t, err)
+	fit(t, c)
+	header, _, _ := strings.Cut(file(t, path), "\n")
+	require.Equal(t, "epoch,learning_rate,loss,accuracy,f1.macro,validation_loss,validation_accuracy,validation_f1.macro", header)
+}
+
 func TestTensorBoardShowsTheRun(t *testing.T) {
 	interpreter, err := python.Find("tensorboard.backend.event_processing.event_accumulator")
 	if err != nil {
@@ -473,6 +488,45 @@ func TestMistakesAreToldBeforeTheFirstStep(t *testing.T) {
 }
 
 // The state of a checkpoint may be from anywhere.
+// What decides after an epoch allocates nothing, so that a run of any length keeps nothing for it.
+func TestAnEpochAllocatesNothing(t *testing.T) {
+	stopping, best := &callbacks.EarlyStopping{Patience: math.MaxInt}, &callbacks.Best{}
+	start := train.Start{Checkpoint: &train.Checkpoint{}, Folder: t.TempDir(), Validated: true}
+	require.NoError(t, stopping.Start(start))
+	require.NoError(t, best.Start(start))
+	for name, change := range map[string]float64{"better": -1e-3, "worse": 1e-3} {
+		e := train.Epoch{Validation: &train.Metrics{Examples: 1, LossSum: 100}}
+		var failed error
+		require.Zero(t, allocs.PerRun(100, func() {
+			e.Number++
+			e.Validation.LossSum += change
+			failed = cmp.Or(failed, stopping.Epoch(e), best.Epoch(e))
+		}), name)
+		require.NoError(t, failed)
+	}
+}
+
+// The table is written anew after each epoch: the memory for it grows with its lines, by a few cells for each.
+func TestTheTableTakesMemoryForItsLinesOnly(t *testing.T) {
+	ck := &train.Checkpoint{}
+	table := &callbacks.CSV{Path: filepath.Join(t.TempDir(), "epochs.csv")}
+	require.NoError(t, table.Start(train.Start{Checkpoint: ck, Validated: true, Labelled: true}))
+	written := func(epochs int) float64 {
+		ck.Progress.Epochs = nil
+		for n := range epochs {
+			e := train.Epoch{Number: n + 1, Rate: 0.1, Train: train.Metrics{Examples: 3, LossSum: float64(n)}}
+			e.Validation = &e.Train
+			ck.Progress.Epochs = append(ck.Progress.Epochs, e)
+		}
+		var failed error
+		n := allocs.PerRun(3, func() { failed = cmp.Or(failed, table.Saved(train.Epoch{})) })
+		require.NoError(t, failed)
+		return n
+	}
+	const cells, slices = 6, 4 // of a line
+	require.LessOrEqual(t, written(300)-written(100), 200.*(cells+slices))
+}
+
 func TestAStateThatIsNoneIsAnError(t *testing.T) {
 	c := config(t)
 	c.Folder = filepath.Join(t.TempDir(), "run")

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"reflect"
@@ -10,6 +9,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/plexaura/plexaura/internal/frames"
 	"github.com/plexaura/plexaura/internal/isnil"
 	"github.com/plexaura/plexaura/internal/rescue"
 )
@@ -192,14 +192,14 @@ func (s *Set) AppendBinary(b []byte) (_ []byte, err error) {
 	if s == nil {
 		return b, nil
 	}
-	b = appendBytes(b, []byte(s.key()))
+	b = frames.Append(b, s.key())
 	for i, state := range s.states {
 		var one []byte
 		err := rescue.Do(func() (err error) { one, err = state.AppendBinary(nil); return err })
 		if err != nil {
 			return nil, fmt.Errorf("metrics: %s: %w", s.first(i), err)
 		}
-		b = appendBytes(b, one)
+		b = frames.Append(b, one)
 	}
 	return b, nil
 }
@@ -235,13 +235,11 @@ func (s *Set) UnmarshalBinary(data []byte) error {
 	return ended(data)
 }
 
-func appendBytes(b, v []byte) []byte { return append(binary.AppendUvarint(b, uint64(len(v))), v...) }
-
+// takeBytes reads a string from the start of data, and returns what follows.
 func takeBytes(data []byte) (v, rest []byte, err error) {
-	n, size := binary.Uvarint(data)
-	if size <= 0 || n > uint64(len(data)-size) {
+	v, rest, ok := frames.Cut(data)
+	if !ok {
 		return nil, nil, errFewer
 	}
-	data = data[size:]
-	return data[:n:n], data[n:], nil
+	return v, rest, nil
 }

@@ -73,8 +73,11 @@ func (c config) allowed(u under, d shape.DType, isFloat bool, t theirs, i int) f
 		}
 	}
 	b := bound(d, off, size)
-	if c.elementwise(t) || c.has("logits") {
+	if c.elementwise(t) || c.has("logits") || c.computes(crossEntropyOp) {
 		b += c.cancelled(d, t.order)
+	}
+	if t.order == 0 && c.computes(crossEntropyOp) {
+		b += loggedSum
 	}
 	if t.largest == 0 && strings.Contains(c.ops(), "BatchNorm") {
 		b += constant(d)
@@ -84,6 +87,13 @@ func (c config) allowed(u under, d shape.DType, isFloat bool, t theirs, i int) f
 	}
 	return b
 }
+
+// crossEntropyOp is the op whose results are differences where logits are sure.
+const crossEntropyOp = "CrossEntropy"
+
+// loggedSum is how far PyTorch's float64 is off in a cross-entropy, however small: it takes the logarithm
+// of a sum from 1 on, and so 0 for a target whose logit is 40 above the others. Ours is accurate there.
+const loggedSum = 0x1p-52
 
 // cancelled is how far derivatives of an elementwise function, or by logits, of which they are
 // differences of probabilities, may be off whatever their size: their terms are of size 1, those of
@@ -269,6 +279,11 @@ func (u under) excused(c config) bool {
 // has says whether inputs are of a kind.
 func (c config) has(kind string) bool {
 	return slices.ContainsFunc(c.Inputs, func(in input) bool { return in.Kind == kind })
+}
+
+// computes says whether a step is an op.
+func (c config) computes(op string) bool {
+	return slices.ContainsFunc(c.Steps, func(s step) bool { return s.Op == op })
 }
 
 // ops are the functions of the configuration.

@@ -153,6 +153,26 @@ func TestAnElementIsComparedWithWhatPyTorchItselfIsOff(t *testing.T) {
 	require.Equal(t, 1, differs(apart, exact, shape.Float32, 1e-38, 3e38))
 }
 
+// PyTorch takes the logarithm of a sum, which is 1 where the target's logit is 54 above the others; ours is their share.
+// Slopes and curvatures by sure logits are differences of probabilities.
+func TestASureCrossEntropyIsSmallRatherThanZero(t *testing.T) {
+	sure := theirs{exact: []float64{0}, single: []float64{0}, off: []float64{0}, moved: []float64{0}}
+	c, other := config{Steps: []step{{Op: crossEntropyOp}}}, config{Steps: []step{{Op: "BinaryCrossEntropy"}}}
+	differs := func(c config, d shape.DType, order int, have float64) bool {
+		sure.order = order
+		_, is := c.judge(under{}, d, true, []float64{have}, []theirs{sure})
+		return is
+	}
+	for _, d := range []shape.DType{shape.Float32, shape.Float64} {
+		require.False(t, differs(c, d, 0, 3.5e-24))
+		require.True(t, differs(c, d, 0, 1e-15))
+		require.True(t, differs(other, d, 0, 3.5e-24))
+	}
+	require.False(t, differs(c, shape.Float32, 2, 2.1e-9))
+	require.True(t, differs(c, shape.Float64, 2, 2.1e-9))
+	require.True(t, differs(other, shape.Float32, 2, 2.1e-9))
+}
+
 // Each convention is a difference between PyTorch's function and ours, and the document has it with
 // its reason.
 func TestConventionsAreDifferencesThatTheDocumentTells(t *testing.T) {
