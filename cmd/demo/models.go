@@ -60,6 +60,10 @@ func models() map[string]model {
 			build: func(n int) nn.Layer { return mnistnet.New(n, .3) }, image: shape.Of(1, 28, 28), classes: mnist.Info().Classes,
 			loss: crossEntropy, preprocess: mnist.Info().Preprocess, lr: .1, schedule: "onecycle",
 		},
+		"mnistnet-dense": {
+			build: mnistnet.NewDense, image: shape.Of(1, 28, 28), classes: mnist.Info().Classes,
+			loss: crossEntropy, preprocess: mnist.Info().Preprocess, lr: .1, schedule: "onecycle",
+		},
 	}
 	for name, build := range map[string]func(classes int) nn.Layer{
 		"alexnet":     func(n int) nn.Layer { return alexnet.New(n, .5) },

@@ -144,9 +144,11 @@ func TestRefused(t *testing.T) {
 }
 
 func TestRecipesFitTheirImages(t *testing.T) {
-	_, out := bind(t, MNIST(), plain(1, 28, 28))
-	require.Equal(t, shape.F32(1, 28, 28), out.Input)
-	_, out = bind(t, CIFAR(), plain(3, 32, 32))
+	for _, l := range []List{MNIST(), MNISTAffine()} {
+		_, out := bind(t, l, plain(1, 28, 28))
+		require.Equal(t, shape.F32(1, 28, 28), out.Input)
+	}
+	_, out := bind(t, CIFAR(), plain(3, 32, 32))
 	require.Equal(t, shape.F32(3, 32, 32), out.Input)
 	for _, l := range []List{AlexNet(224), ImageNet(224)} {
 		_, out = bind(t, l, plain(3, 256, 256))

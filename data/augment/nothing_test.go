@@ -12,12 +12,13 @@ import (
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
-			"AlexNet":    augment.AlexNet,
-			"CIFAR":      augment.CIFAR,
-			"Components": augment.Components,
-			"ImageNet":   augment.ImageNet,
-			"MNIST":      augment.MNIST,
-			"Within":     augment.Within,
+			"AlexNet":     augment.AlexNet,
+			"CIFAR":       augment.CIFAR,
+			"Components":  augment.Components,
+			"ImageNet":    augment.ImageNet,
+			"MNIST":       augment.MNIST,
+			"MNISTAffine": augment.MNISTAffine,
+			"Within":      augment.Within,
 		},
 		Types: []any{
 			new(augment.Affine),
