@@ -42,6 +42,13 @@ func TestParametersAndMACs(t *testing.T) {
 				"fc2": 128*10 + 10,
 			}, 189_034, 25*32*24*24 + 9*32*64*10*10 + 9*64*64*8*8 + 64*4*4*128 + 128*10,
 		},
+		{
+			NewWide(10), map[string]int{
+				"conv1.conv": 9 * 32, "conv2.conv": 9 * 32 * 64, "conv3.conv": 9 * 64 * 128, "conv4.conv": 9 * 128 * 128,
+				"conv1.norm": 2 * 32, "conv2.norm": 2 * 64, "conv3.norm": 2 * 128, "conv4.norm": 2 * 128,
+				"fc": 128*10 + 10,
+			}, 241_898, 9*32*28*28 + 9*32*64*14*14 + 9*64*128*7*7 + 9*128*128*7*7 + 128*10,
+		},
 	} {
 		g := graph.New()
 		logits := c.model.Apply(nn.Root(g), g.Input("x", shape.F32(shape.N, 1, 28, 28)))
@@ -67,6 +74,7 @@ func TestGradientsAgreeWithFiniteDifferences(t *testing.T) {
 	for name, model := range map[string]nn.Layer{
 		"averaged": build([5]int{2, 3, 4, 3, 5}, 4, 0),
 		"dense":    buildDense([4]int{2, 3, 4, 5}, 4),
+		"wide":     buildWide([4]int{2, 3, 4, 5}, 4),
 	} {
 		t.Run(name, func(t *testing.T) { checkGradients(t, model) })
 	}
@@ -132,7 +140,7 @@ func checkGradients(t *testing.T, model nn.Layer) {
 
 // Two epochs of 640 digits.
 func TestTrainingLowersTheLoss(t *testing.T) {
-	for name, model := range map[string]nn.Layer{"averaged": Model, "dense": NewDense(10)} {
+	for name, model := range map[string]nn.Layer{"averaged": Model, "dense": NewDense(10), "wide": NewWide(10)} {
 		t.Run(name, func(t *testing.T) { checkTraining(t, model) })
 	}
 }
