@@ -5,7 +5,7 @@
 //
 // [Model] reads the digits of MNIST and ends in global average pooling (Lin et al., Network in
 // Network, 2014), for trainings of ten minutes. [NewDense] learns the same digits in less than one,
-// and [NewWide] the clothes of Fashion-MNIST in five.
+// and [NewWide] the clothes of Fashion-MNIST in about five.
 //
 // Knows nn. Never imports vm or train.
 package mnistnet
