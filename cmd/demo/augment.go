@@ -15,12 +15,14 @@ type recipe struct {
 
 func recipes() map[string]recipe {
 	return map[string]recipe{
-		"none":     {augment: func(int) data.Augmentation { return nil }},
-		"mnist":    {augment: func(int) data.Augmentation { return augment.MNIST() }},
-		"cifar":    {augment: func(int) data.Augmentation { return augment.CIFAR() }},
-		"trivial":  {augment: func(int) data.Augmentation { return augment.TrivialAugment{} }},
-		"alexnet":  {wide: 256, augment: func(side int) data.Augmentation { return augment.AlexNet(side) }},
-		"imagenet": {wide: 256, augment: func(side int) data.Augmentation { return augment.ImageNet(side) }},
+		"none":          {augment: func(int) data.Augmentation { return nil }},
+		"mnist":         {augment: func(int) data.Augmentation { return augment.MNIST() }},
+		"mnist-affine":  {augment: func(int) data.Augmentation { return augment.MNISTAffine() }},
+		"fashion-mnist": {augment: func(int) data.Augmentation { return augment.FashionMNIST() }},
+		"cifar":         {augment: func(int) data.Augmentation { return augment.CIFAR() }},
+		"trivial":       {augment: func(int) data.Augmentation { return augment.TrivialAugment{} }},
+		"alexnet":       {wide: 256, augment: func(side int) data.Augmentation { return augment.AlexNet(side) }},
+		"imagenet":      {wide: 256, augment: func(side int) data.Augmentation { return augment.ImageNet(side) }},
 	}
 }
 

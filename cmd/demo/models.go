@@ -10,6 +10,7 @@ import (
 	"github.com/plexaura/plexaura/autodiff"
 	"github.com/plexaura/plexaura/data"
 	"github.com/plexaura/plexaura/data/cifar"
+	"github.com/plexaura/plexaura/data/fashion"
 	"github.com/plexaura/plexaura/data/imagenet"
 	"github.com/plexaura/plexaura/data/mnist"
 	"github.com/plexaura/plexaura/data/picture"
@@ -59,6 +60,14 @@ func models() map[string]model {
 		"mnistnet": {
 			build: func(n int) nn.Layer { return mnistnet.New(n, .3) }, image: shape.Of(1, 28, 28), classes: mnist.Info().Classes,
 			loss: crossEntropy, preprocess: mnist.Info().Preprocess, lr: .1, schedule: "onecycle",
+		},
+		"mnistnet-dense": {
+			build: mnistnet.NewDense, image: shape.Of(1, 28, 28), classes: mnist.Info().Classes,
+			loss: crossEntropy, preprocess: mnist.Info().Preprocess, lr: .1, schedule: "onecycle",
+		},
+		"mnistnet-wide": {
+			build: mnistnet.NewWide, image: shape.Of(1, 28, 28), classes: fashion.Info().Classes,
+			loss: crossEntropy, preprocess: fashion.Info().Preprocess, lr: .1, schedule: "onecycle",
 		},
 	}
 	for name, build := range map[string]func(classes int) nn.Layer{

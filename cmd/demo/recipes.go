@@ -22,12 +22,12 @@ func trainingRecipes() map[string]trainingRecipe {
 			"99 % of MNIST in five seconds on two cores",
 		},
 		"mnist": {
-			"-model mnistnet -data mnist -batch 128 -epochs 6 -schedule onecycle -lr .1 -decay 5e-4",
-			"99.47 % of MNIST in a minute on two cores",
+			"-model mnistnet-dense -data mnist -augment mnist-affine -batch 128 -epochs 7 -schedule onecycle -lr .1 -decay 5e-4",
+			"99.5 % of MNIST in less than a minute on two cores",
 		},
 		"fashion-mnist": {
-			"-model mnistnet -data fashion-mnist -augment cifar -batch 128 -epochs 25 -schedule onecycle -lr .1 -decay 5e-4",
-			"a longer run on Fashion-MNIST; its accuracy has not been measured",
+			"-model mnistnet-wide -data fashion-mnist -augment fashion-mnist -batch 128 -epochs 24 -schedule onecycle -lr .1 -decay 5e-4",
+			"Fashion-MNIST in about five minutes on two cores; its accuracy has not been measured, 15 epochs give 92.9 %",
 		},
 		"cifar10": {
 			"-model resnet18-cifar -data cifar10:cifar-10-batches-bin -augment cifar -batch 128 -epochs 30 -schedule onecycle -lr .1 -decay 5e-4",

@@ -165,12 +165,12 @@ func TestStreamsOnTheCommandLineThatAreRefused(t *testing.T) {
 
 func TestArchivesForModelsOfPhotographs(t *testing.T) {
 	m, large := models()["squeezenet"], shape.Of(3, 256, 256)
-	s, err := loadData(context.Background(), archives(t, false), large, m.image, m.preprocess)
+	s, err := loadData(context.Background(), archives(t, false), large, m.image, m.preprocess, 0)
 	require.NoError(t, err)
 	require.Equal(t, large, s.train.Info().Input.Shape)
 	require.Equal(t, m.image, s.validation.Info().Input.Shape)
 	require.Equal(t, m.preprocess.Mean, s.train.Info().Preprocess.Mean)
-	s, err = loadData(context.Background(), archives(t, true), large, m.image, m.preprocess)
+	s, err = loadData(context.Background(), archives(t, true), large, m.image, m.preprocess, 0)
 	require.NoError(t, err)
 	require.Equal(t, large, s.info().Input.Shape)
 	require.Nil(t, s.train)

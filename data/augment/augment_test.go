@@ -144,13 +144,49 @@ func TestRefused(t *testing.T) {
 }
 
 func TestRecipesFitTheirImages(t *testing.T) {
-	_, out := bind(t, MNIST(), plain(1, 28, 28))
-	require.Equal(t, shape.F32(1, 28, 28), out.Input)
-	_, out = bind(t, CIFAR(), plain(3, 32, 32))
+	for _, l := range []List{MNIST(), MNISTAffine(), FashionMNIST()} {
+		_, out := bind(t, l, plain(1, 28, 28))
+		require.Equal(t, shape.F32(1, 28, 28), out.Input)
+	}
+	_, out := bind(t, CIFAR(), plain(3, 32, 32))
 	require.Equal(t, shape.F32(3, 32, 32), out.Input)
 	for _, l := range []List{AlexNet(224), ImageNet(224)} {
 		_, out = bind(t, l, plain(3, 256, 256))
 		require.Equal(t, shape.F32(3, 224, 224), out.Input)
+	}
+}
+
+// The comment says half as much; Scale is around 1.
+func TestMNISTAffineIsHalfOfMNIST(t *testing.T) {
+	whole, half := MNIST()[0].(Elastic).Affine, MNISTAffine()[0].(Affine)
+	for name, r := range map[string][2]Range{
+		"Rotate": {whole.Rotate, half.Rotate}, "Shear": {whole.Shear, half.Shear}, "X": {whole.X, half.X}, "Y": {whole.Y, half.Y},
+		"Scale": {{whole.Scale.Min - 1, whole.Scale.Max - 1}, {half.Scale.Min - 1, half.Scale.Max - 1}},
+	} {
+		require.InDelta(t, r[0].Min/2, r[1].Min, 1e-12, name)
+		require.InDelta(t, r[0].Max/2, r[1].Max, 1e-12, name)
+	}
+}
+
+// A single pixel shows where an image went: to each of nine places, of the image and its mirror
+// image, about equally often.
+func TestFashionMNISTShiftsByAPixelAndFlips(t *testing.T) {
+	const side, row, column, draws = 28, 10, 5, 9000
+	change, _ := bind(t, FashionMNIST(), plain(1, side, side))
+	met := map[int]int{}
+	for example := range draws {
+		x := make([]float32, side*side)
+		x[row*side+column] = 1
+		x = change(x, data.NewRand(1, 0, example))
+		at := slices.Index(x, 1)
+		require.NotEqual(t, -1, at)
+		met[at]++
+	}
+	require.Len(t, met, 18)
+	for _, left := range []int{column, side - 1 - column} {
+		for i := range 9 {
+			require.InEpsilon(t, draws/18, met[(row+i/3-1)*side+left+i%3-1], .2)
+		}
 	}
 }
 

@@ -12,12 +12,14 @@ import (
 func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 	nothing.Check(t, nothing.Exports{
 		Funcs: map[string]any{
-			"AlexNet":    augment.AlexNet,
-			"CIFAR":      augment.CIFAR,
-			"Components": augment.Components,
-			"ImageNet":   augment.ImageNet,
-			"MNIST":      augment.MNIST,
-			"Within":     augment.Within,
+			"AlexNet":      augment.AlexNet,
+			"CIFAR":        augment.CIFAR,
+			"Components":   augment.Components,
+			"ImageNet":     augment.ImageNet,
+			"FashionMNIST": augment.FashionMNIST,
+			"MNIST":        augment.MNIST,
+			"MNISTAffine":  augment.MNISTAffine,
+			"Within":       augment.Within,
 		},
 		Types: []any{
 			new(augment.Affine),

@@ -8,6 +8,15 @@ func MNIST() List {
 	}}
 }
 
+// MNISTAffine distorts digits half as much as [MNIST] and does not bend them, for networks that are
+// trained for a few epochs only and would not get over more.
+func MNISTAffine() List {
+	return List{Affine{Rotate: Within(5), Scale: Range{.95, 1.05}, Shear: Within(4), X: Within(.03), Y: Within(.03)}}
+}
+
+// FashionMNIST shifts clothes by up to a pixel, and flips them.
+func FashionMNIST() List { return List{RandomCrop{Pad: 1}, HorizontalFlip{}} }
+
 // CIFAR is the augmentation of He et al., "Deep residual learning for image recognition" (2016),
 // for images of 32 by 32: shifts by up to four pixels, and flips.
 func CIFAR() List { return List{RandomCrop{Pad: 4}, HorizontalFlip{}} }

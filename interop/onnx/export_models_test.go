@@ -44,6 +44,8 @@ func networks() []network {
 		{"lenet", lenet.Model, 1, 28, 3, false},
 		{"lenet1998", lenet.Model1998, 1, 28, 2, false},
 		{"mnistnet", mnistnet.New(10, .3), 1, 28, 2, false},
+		{"mnistnet-dense", mnistnet.NewDense(10), 1, 28, 2, false},
+		{"mnistnet-wide", mnistnet.NewWide(10), 1, 28, 2, false},
 		{"squeezenet", squeezenet.New(10, 0), 3, 224, 1, false},
 		{"mobilenetv2", mobilenet.NewV2(10, .2), 3, 224, 2, false},
 		{"resnet18", resnet.New(resnet.Basic, [4]int{2, 2, 2, 2}, 10), 3, 224, 1, false},

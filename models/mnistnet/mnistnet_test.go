@@ -23,34 +23,68 @@ import (
 )
 
 func TestParametersAndMACs(t *testing.T) {
-	g := graph.New()
-	logits := Model.Apply(nn.Root(g), g.Input("x", shape.F32(shape.N, 1, 28, 28)))
-	require.NoError(t, g.Err())
-	require.Equal(t, shape.F32(shape.N, 10), logits.Type())
-	want := map[string]int{
-		"conv1.conv": 9 * 16, "conv2.conv": 9 * 16 * 32, "conv3.conv": 9 * 32 * 64, "conv4.conv": 9 * 64 * 64, "conv5.conv": 9 * 64 * 128,
-		"conv1.norm": 2 * 16, "conv2.norm": 2 * 32, "conv3.norm": 2 * 64, "conv4.norm": 2 * 64, "conv5.norm": 2 * 128,
-		"fc": 128*10 + 10,
+	for _, c := range []struct {
+		model       nn.Layer
+		want        map[string]int // parameters of each layer
+		total, macs int
+	}{
+		{
+			Model, map[string]int{
+				"conv1.conv": 9 * 16, "conv2.conv": 9 * 16 * 32, "conv3.conv": 9 * 32 * 64, "conv4.conv": 9 * 64 * 64, "conv5.conv": 9 * 64 * 128,
+				"conv1.norm": 2 * 16, "conv2.norm": 2 * 32, "conv3.norm": 2 * 64, "conv4.norm": 2 * 64, "conv5.norm": 2 * 128,
+				"fc": 128*10 + 10,
+			}, 135_674, 9*16*26*26 + 9*16*32*24*24 + 9*32*64*10*10 + 9*64*64*8*8 + 9*64*128*4*4 + 128*10,
+		},
+		{
+			NewDense(10), map[string]int{
+				"conv1.conv": 25 * 32, "conv2.conv": 9 * 32 * 64, "conv3.conv": 9 * 64 * 64, "fc1.linear": 64 * 4 * 4 * 128,
+				"conv1.norm": 2 * 32, "conv2.norm": 2 * 64, "conv3.norm": 2 * 64, "fc1.norm": 2 * 128,
+				"fc2": 128*10 + 10,
+			}, 189_034, 25*32*24*24 + 9*32*64*10*10 + 9*64*64*8*8 + 64*4*4*128 + 128*10,
+		},
+		{
+			NewWide(10), map[string]int{
+				"conv1.conv": 9 * 32, "conv2.conv": 9 * 32 * 64, "conv3.conv": 9 * 64 * 128, "conv4.conv": 9 * 128 * 128,
+				"conv1.norm": 2 * 32, "conv2.norm": 2 * 64, "conv3.norm": 2 * 128, "conv4.norm": 2 * 128,
+				"fc": 128*10 + 10,
+			}, 241_898, 9*32*28*28 + 9*32*64*14*14 + 9*64*128*7*7 + 9*128*128*7*7 + 128*10,
+		},
+	} {
+		g := graph.New()
+		logits := c.model.Apply(nn.Root(g), g.Input("x", shape.F32(shape.N, 1, 28, 28)))
+		require.NoError(t, g.Err())
+		require.Equal(t, shape.F32(shape.N, 10), logits.Type())
+		have, total := map[string]int{}, 0
+		for _, p := range g.Params() {
+			have[p.Layer()] += p.Type().Len()
+			total += p.Type().Len()
+		}
+		require.Equal(t, c.want, have)
+		require.Equal(t, c.total, total)
+		macs := 0
+		for _, n := range graph.Reachable(logits) {
+			macs += nn.MACs(n)
+		}
+		require.Equal(t, c.macs, macs)
 	}
-	have, total := map[string]int{}, 0
-	for _, p := range g.Params() {
-		have[p.Layer()] += p.Type().Len()
-		total += p.Type().Len()
-	}
-	require.Equal(t, want, have)
-	require.Equal(t, 135_674, total)
-	macs := 0
-	for _, n := range graph.Reachable(logits) {
-		macs += nn.MACs(n)
-	}
-	require.Equal(t, 9*16*26*26+9*16*32*24*24+9*32*64*10*10+9*64*64*8*8+9*64*128*4*4+128*10, macs)
 }
 
 // Central differences in float64 along a random direction in each parameter.
 func TestGradientsAgreeWithFiniteDifferences(t *testing.T) {
+	for name, model := range map[string]nn.Layer{
+		"averaged": build([5]int{2, 3, 4, 3, 5}, 4, 0),
+		"dense":    buildDense([4]int{2, 3, 4, 5}, 4),
+		"wide":     buildWide([4]int{2, 3, 4, 5}, 4),
+	} {
+		t.Run(name, func(t *testing.T) { checkGradients(t, model) })
+	}
+}
+
+func checkGradients(t *testing.T, model nn.Layer) {
+	t.Helper()
 	g := graph.New()
 	x, y := g.Input("x", shape.F64(shape.N, 1, 28, 28)), g.Input("y", shape.I32(shape.N))
-	loss := ops.CrossEntropy(build([5]int{2, 3, 4, 3, 5}, 4, 0).Apply(nn.Root(g), x), y)
+	loss := ops.CrossEntropy(model.Apply(nn.Root(g), x), y)
 	params := g.Params()
 	p, err := vm.Compile(ref.Engine{}, append([]*graph.Node{loss}, autodiff.Grad(loss, params...)...))
 	require.NoError(t, err)
@@ -106,11 +140,18 @@ func TestGradientsAgreeWithFiniteDifferences(t *testing.T) {
 
 // Two epochs of 640 digits.
 func TestTrainingLowersTheLoss(t *testing.T) {
+	for name, model := range map[string]nn.Layer{"averaged": Model, "dense": NewDense(10), "wide": NewWide(10)} {
+		t.Run(name, func(t *testing.T) { checkTraining(t, model) })
+	}
+}
+
+func checkTraining(t *testing.T, model nn.Layer) {
+	t.Helper()
 	digits, err := mnist.Train()
 	require.NoError(t, err)
 	g := graph.New()
 	x, y := g.Input("x", shape.F32(shape.N, 1, 28, 28)), g.Input("y", shape.I32(shape.N))
-	loss := ops.CrossEntropy(Model.Apply(nn.Root(g), x), y)
+	loss := ops.CrossEntropy(model.Apply(nn.Root(g), x), y)
 	optim.SGD{LR: .05, Momentum: .9}.Apply(g, autodiff.Grad(loss, g.Params()...))
 	p, err := vm.Compile(cpu.New(), []*graph.Node{loss}, vm.Train)
 	require.NoError(t, err)
