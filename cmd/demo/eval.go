@@ -18,7 +18,7 @@ func eval(ctx context.Context, c *call) error {
 	limit := c.Int("test-limit", 0, "test on only the first `N` images; 0 means all")
 	list := c.String("metrics", "", metricsUsage())
 	split := c.Float64("split", 0, splitUsage)
-	tta := c.String("tta", "none", ttaUsage())
+	tta := c.String("tta", noViews, ttaUsage())
 	fewer := c.pickFewerBits()
 	if err := c.parse(false); err != nil {
 		return err

@@ -35,6 +35,7 @@ type learning struct {
 	Mix          string  `json:"mix,omitempty"`
 	Split        float64 `json:"split,omitempty"`
 	SkipDamaged  bool    `json:"skip_damaged,omitempty"`
+	TTA          string  `json:"tta,omitempty"` // of the test at the end
 }
 
 func (l *learning) declare(c *call) {
@@ -47,6 +48,7 @@ func (l *learning) declare(c *call) {
 	c.StringVar(&l.Mix, "mix", noMix, "combine the images of a batch: "+list(mixers()))
 	c.Float64Var(&l.Split, "split", 0, splitUsage)
 	c.BoolVar(&l.SkipDamaged, "skip-damaged", false, "read all images first, and leave out those that cannot be read, which are listed; without it such an image ends the run")
+	c.StringVar(&l.TTA, "tta", noViews, "in the test at the end, "+ttaUsage())
 }
 
 const splitUsage = "-data is a folder of pictures in CLASS/..., of which this `fraction` is kept for validation; which ones depends on their names only"
@@ -54,6 +56,7 @@ const splitUsage = "-data is a folder of pictures in CLASS/..., of which this `f
 const (
 	defaultRule  = "sgd"
 	noMix        = "none"
+	noViews      = "none"
 	crossEntropy = "cross-entropy"
 	balanced     = "balanced"
 )
@@ -114,6 +117,8 @@ func (l learning) check() error {
 		return usagef("no loss %q; there are %s", l.Loss, list(lossesByName()))
 	case mixers()[cmp.Or(l.Mix, noMix)] == nil:
 		return usagef("-mix %q is none; there are %s", l.Mix, list(mixers()))
+	case views()[cmp.Or(l.TTA, noViews)] == nil:
+		return noSuchViews(l.TTA)
 	case !plainLoss && l.ClassWeights != "":
 		return usagef("-class-weights are of the loss %s, not of %s", crossEntropy, l.Loss)
 	case !plainLoss && l.IgnoreLabel != "":
@@ -143,7 +148,7 @@ func parseWeights(list string) (weights []float64, err error) {
 func (l learning) value(flag string) (v any, ok bool) {
 	v, ok = map[string]any{
 		"optimizer": cmp.Or(l.Optimizer, defaultRule), "loss": l.Loss, "class-weights": l.ClassWeights, "ignore-label": l.IgnoreLabel,
-		"balance": l.Balance, "drop-last": l.DropLast, "mix": cmp.Or(l.Mix, noMix), "split": l.Split, "skip-damaged": l.SkipDamaged,
+		"balance": l.Balance, "drop-last": l.DropLast, "mix": cmp.Or(l.Mix, noMix), "split": l.Split, "skip-damaged": l.SkipDamaged, "tta": cmp.Or(l.TTA, noViews),
 	}[flag]
 	return v, ok
 }
@@ -274,8 +279,8 @@ func tellDamaged(w io.Writer, part string, bad []data.Damaged) error {
 func views() map[string]func(l nn.Layer, side int) nn.Layer {
 	shift := func(side int) int { return max(1, side/16) }
 	return map[string]func(l nn.Layer, side int) nn.Layer{
-		"none": func(l nn.Layer, _ int) nn.Layer { return l },
-		"flip": func(l nn.Layer, _ int) nn.Layer { return nn.Views{Layer: l, Flip: true, Probabilities: true} },
+		noViews: func(l nn.Layer, _ int) nn.Layer { return l },
+		"flip":  func(l nn.Layer, _ int) nn.Layer { return nn.Views{Layer: l, Flip: true, Probabilities: true} },
 		"shift": func(l nn.Layer, side int) nn.Layer {
 			return nn.Views{Layer: l, Shift: shift(side), Probabilities: true}
 		},
@@ -290,18 +295,27 @@ func ttaUsage() string {
 }
 
 // seen makes w answer by several views of each image.
-func (w *trained) seen(tta string) error {
-	view, ok := views()[tta]
-	if !ok {
-		return usagef("-tta %q is none; there are %s", tta, list(views()))
+func (w *trained) seen(tta string) (err error) {
+	w.model, err = w.model.seen(tta, w.Info.Input)
+	return err
+}
+
+// seen returns the model that answers by several views of each image, which has type input.
+func (m model) seen(tta string, input shape.Type) (model, error) {
+	view, ok := views()[cmp.Or(tta, noViews)]
+	switch {
+	case !ok:
+		return m, noSuchViews(tta)
+	case cmp.Or(tta, noViews) == noViews:
+		return m, nil
+	case input.Rank() != 3:
+		return m, errors.New("-tta: the inputs are no images")
 	}
-	if tta == "none" {
-		return nil
-	}
-	build, side := w.model.build, w.Info.Input.Shape
-	if side.Rank() != 3 {
-		return errors.New("-tta: the inputs are no images")
-	}
-	w.model.build = func(classes int) nn.Layer { return view(build(classes), min(side.Int(1), side.Int(2))) }
-	return nil
+	build := m.build
+	m.build = func(classes int) nn.Layer { return view(build(classes), min(input.Int(1), input.Int(2))) }
+	return m, nil
+}
+
+func noSuchViews(tta string) error {
+	return usagef("-tta %q is none; there are %s", tta, list(views()))
 }

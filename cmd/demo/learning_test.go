@@ -7,6 +7,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
 
@@ -67,4 +68,21 @@ func TestAFolderOfClassesWithDamage(t *testing.T) {
 	status, text, errs = demo(context.Background(), "eval", "-weights", filepath.Join(out, "model.safetensors"), "-data", dir, "-split", ".4", "-tta", "nothing")
 	require.NotZero(t, status, text)
 	require.Contains(t, errs, `-tta "nothing" is none; there are all, flip, none, shift`)
+}
+
+// What a run tests at its end by several views of each image is what eval finds by the same views, and not by one.
+func TestARunIsTestedByViews(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	status, text, errs := demo(context.Background(), brief(out, "-tta", "all")...)
+	require.Zero(t, status, errs)
+	tested := regexp.MustCompile(`\S+: loss (\S+), (accuracy \S+ \(\S+\))`).FindAllStringSubmatch(text, -1)
+	require.NotEmpty(t, tested, text)
+	last := tested[len(tested)-1]
+	evaluated := func(tta string) string {
+		status, text, errs := demo(context.Background(), "eval", "-weights", filepath.Join(out, "model.safetensors"), "-tta", tta, "-test-limit", "32")
+		require.Zero(t, status, errs)
+		return text
+	}
+	require.Contains(t, evaluated("all"), "loss "+last[1]+"\n"+last[2])
+	require.NotContains(t, evaluated("none"), "loss "+last[1]+"\n")
 }

@@ -26,8 +26,8 @@ func trainingRecipes() map[string]trainingRecipe {
 			"99.5 % of MNIST in less than a minute on two cores",
 		},
 		"fashion-mnist": {
-			"-model mnistnet-wide -data fashion-mnist -augment fashion-mnist -batch 128 -epochs 24 -schedule onecycle -lr .1 -decay 5e-4",
-			"Fashion-MNIST in about five minutes on two cores; its accuracy has not been measured, 15 epochs give 92.9 %",
+			"-model mnistnet-wide -data fashion-mnist -augment fashion-mnist -batch 128 -epochs 15 -schedule onecycle -lr .1 -decay 5e-4 -tta all",
+			"93 % of Fashion-MNIST in four minutes on two cores, tested on views of each image",
 		},
 		"cifar10": {
 			"-model resnet18-cifar -data cifar10:cifar-10-batches-bin -augment cifar -batch 128 -epochs 30 -schedule onecycle -lr .1 -decay 5e-4",

@@ -473,7 +473,11 @@ func (r *trainRun) finish(ctx context.Context, result *train.Result, took time.D
 	if err != nil {
 		return err
 	}
-	p, err := train.NewPredictor(r.model.layer(r.data.info()), weights, r.engine)
+	m, err := r.model.seen(r.settings.TTA, r.data.info().Input)
+	if err != nil {
+		return err
+	}
+	p, err := train.NewPredictor(m.layer(r.data.info()), weights, r.engine)
 	if err != nil {
 		return err
 	}
@@ -481,7 +485,7 @@ func (r *trainRun) finish(ctx context.Context, result *train.Result, took time.D
 	ev, err := await(ctx, func() (train.Evaluation, error) { return p.Evaluate(ctx, ds, r.model.loss, r.measuring.metrics...) })
 	if errors.Is(err, errInterrupted) {
 		return fmt.Errorf("stopped while testing; the trained weights are saved, test them with: %s",
-			r.call.line("eval", "-weights", filepath.Join(r.folder, train.CheckpointFile)))
+			r.call.line("eval", "-tta", cmp.Or(r.settings.TTA, noViews), "-weights", filepath.Join(r.folder, train.CheckpointFile)))
 	}
 	if err != nil {
 		return err
