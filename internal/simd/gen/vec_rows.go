@@ -11,6 +11,28 @@ import (
 // sides are the pointers of a copy.
 var sides = []string{"src", "dst"}
 
+// alongRow goes over a row of left elements, by four vectors, then by one, then over the rest, the lanes of the mask. turn does
+// so many vectors, behind which the pointers at move on; its label is of no other turn.
+func (t *target) alongRow(left, rest reg.GPVirtual, at []reg.GPVirtual, turn func(label string, vectors int, masked bool)) {
+	for i, vectors := range []int{4, 1} {
+		here, next := fmt.Sprintf("by%d", i), fmt.Sprintf("by%d", i+1)
+		t.Label(here)
+		t.CMPQ(left, operand.U32(uint32(vectors*t.width())))
+		t.JL(operand.LabelRef(next))
+		turn(here, vectors, false)
+		for _, p := range at {
+			t.ADDQ(operand.U32(uint32(vectors*t.size)), p)
+		}
+		t.SUBQ(operand.U32(uint32(vectors*t.width())), left)
+		t.JMP(operand.LabelRef(here))
+	}
+	t.Label("by2")
+	t.TESTQ(rest, rest)
+	t.JE(operand.LabelRef("next"))
+	turn("rest", 1, true)
+	t.Label("next")
+}
+
 // rowCopy writes the kernel that copies planes of rows.
 func rowCopy(t *target) {
 	t.function("copyPlanes"+t.name, "copies planes > 0 of rows > 0 of n > 0 elements. Strides are in bytes.",
@@ -32,28 +54,14 @@ func rowCopy(t *target) {
 		t.MOVQ(row[p], at[p])
 	}
 	t.MOVQ(n, left)
-	for i, vectors := range []int{4, 1} {
-		here, next := fmt.Sprintf("by%d", i), fmt.Sprintf("by%d", i+1)
-		t.Label(here)
-		t.CMPQ(left, operand.U32(uint32(vectors*t.width())))
-		t.JL(operand.LabelRef(next))
+	t.alongRow(left, rest, []reg.GPVirtual{at["src"], at["dst"]}, func(_ string, vectors int, masked bool) {
 		for u := range vectors {
-			t.load(operand.Mem{Base: at["src"], Disp: u * t.size}, t.regs[u], false)
+			t.load(operand.Mem{Base: at["src"], Disp: u * t.size}, t.regs[u], masked)
 		}
 		for u := range vectors {
-			t.store(t.regs[u], operand.Mem{Base: at["dst"], Disp: u * t.size}, false)
+			t.store(t.regs[u], operand.Mem{Base: at["dst"], Disp: u * t.size}, masked)
 		}
-		t.ADDQ(operand.U32(uint32(vectors*t.size)), at["src"])
-		t.ADDQ(operand.U32(uint32(vectors*t.size)), at["dst"])
-		t.SUBQ(operand.U32(uint32(vectors*t.width())), left)
-		t.JMP(operand.LabelRef(here))
-	}
-	t.Label("by2")
-	t.TESTQ(left, left)
-	t.JE(operand.LabelRef("next"))
-	t.load(operand.Mem{Base: at["src"]}, t.regs[0], true)
-	t.store(t.regs[0], operand.Mem{Base: at["dst"]}, true)
-	t.Label("next")
+	})
 	t.ADDQ(t.param("dstRow"), row["dst"])
 	t.ADDQ(t.param("srcRow"), row["src"])
 	t.DECQ(rows)
@@ -101,7 +109,11 @@ func mapByRows(t *target, op, name string) {
 	t.ANDQ(operand.U32(uint32(t.width()-1)), rest)
 	t.setMask(rest) // of no lanes where rows are whole vectors
 	number := t.regs[4]
-	turn := func(vectors int, masked bool) {
+	t.Label("row")
+	t.broadcast(operand.Mem{Base: c}, number)
+	t.ADDQ(stride, c)
+	t.MOVQ(n, left)
+	t.alongRow(left, rest, []reg.GPVirtual{x, dst}, func(_ string, vectors int, masked bool) {
 		for u := range vectors {
 			t.load(operand.Mem{Base: x, Disp: u * t.size}, t.regs[u], masked)
 			compute(number, t.regs[u], t.regs[u])
@@ -109,29 +121,11 @@ func mapByRows(t *target, op, name string) {
 		for u := range vectors {
 			t.store(t.regs[u], operand.Mem{Base: dst, Disp: u * t.size}, masked)
 		}
-	}
-	t.Label("row")
-	t.broadcast(operand.Mem{Base: c}, number)
-	t.ADDQ(stride, c)
-	t.MOVQ(n, left)
-	for i, vectors := range []int{4, 1} {
-		here, next := fmt.Sprintf("by%d", i), fmt.Sprintf("by%d", i+1)
-		t.Label(here)
-		t.CMPQ(left, operand.U32(uint32(vectors*t.width())))
-		t.JL(operand.LabelRef(next))
-		turn(vectors, false)
-		t.ADDQ(operand.U32(uint32(vectors*t.size)), x)
-		t.ADDQ(operand.U32(uint32(vectors*t.size)), dst)
-		t.SUBQ(operand.U32(uint32(vectors*t.width())), left)
-		t.JMP(operand.LabelRef(here))
-	}
-	t.Label("by2")
-	t.TESTQ(rest, rest)
-	t.JE(operand.LabelRef("next"))
-	turn(1, true)
-	t.LEAQ(operand.Mem{Base: x, Index: rest, Scale: uint8(t.elem)}, x)
-	t.LEAQ(operand.Mem{Base: dst, Index: rest, Scale: uint8(t.elem)}, dst)
-	t.Label("next")
+		if masked {
+			t.LEAQ(operand.Mem{Base: x, Index: rest, Scale: uint8(t.elem)}, x)
+			t.LEAQ(operand.Mem{Base: dst, Index: rest, Scale: uint8(t.elem)}, dst)
+		}
+	})
 	t.DECQ(rows)
 	t.JNE(operand.LabelRef("row"))
 	t.end()
@@ -155,7 +149,10 @@ func mixRows(t *target) string {
 	t.ANDQ(operand.U32(uint32(t.width()-1)), rest)
 	t.setMask(rest) // of no lanes where rows are whole vectors
 	weight, element := t.regs[4], t.regs[5]
-	sums := func(label string, vectors int, masked bool) {
+	t.Label("row")
+	t.XORQ(column, column)
+	t.Load(t.Param("n"), left)
+	t.alongRow(left, rest, []reg.GPVirtual{column, dst}, func(label string, vectors int, masked bool) {
 		for u := range vectors {
 			t.zero(t.regs[u])
 		}
@@ -179,27 +176,10 @@ func mixRows(t *target) string {
 		for u := range vectors {
 			t.store(t.regs[u], operand.Mem{Base: dst, Disp: u * t.size}, masked)
 		}
-	}
-	t.Label("row")
-	t.XORQ(column, column)
-	t.Load(t.Param("n"), left)
-	for i, vectors := range []int{4, 1} {
-		here, next := fmt.Sprintf("by%d", i), fmt.Sprintf("by%d", i+1)
-		t.Label(here)
-		t.CMPQ(left, operand.U32(uint32(vectors*t.width())))
-		t.JL(operand.LabelRef(next))
-		sums(here, vectors, false)
-		t.ADDQ(operand.U32(uint32(vectors*t.size)), column)
-		t.ADDQ(operand.U32(uint32(vectors*t.size)), dst)
-		t.SUBQ(operand.U32(uint32(vectors*t.width())), left)
-		t.JMP(operand.LabelRef(here))
-	}
-	t.Label("by2")
-	t.TESTQ(rest, rest)
-	t.JE(operand.LabelRef("next"))
-	sums("rest", 1, true)
-	t.LEAQ(operand.Mem{Base: dst, Index: rest, Scale: uint8(t.elem)}, dst)
-	t.Label("next")
+		if masked {
+			t.LEAQ(operand.Mem{Base: dst, Index: rest, Scale: uint8(t.elem)}, dst)
+		}
+	})
 	t.ADDQ(operand.Imm(4), starts)
 	t.DECQ(t.param("rows"))
 	t.JNE(operand.LabelRef("row"))

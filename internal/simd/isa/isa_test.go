@@ -98,3 +98,17 @@ func TestTheEpilogueDoesWhatItsFlagsSay(t *testing.T) {
 	Finish(y, []float32{float32(math.NaN())}, nil, 0, 0, abi.FlagReLU)
 	require.True(t, y[0] != y[0], "a rectifier keeps NaN")
 }
+
+// What a product is added to, and its bias, are flushed before, as vector instructions read them.
+func TestFinishFlushesWhatItReads(t *testing.T) {
+	const denormal, least = float32(0x1p-127), float32(0x1p-126)
+	bias := denormal
+	for _, flags := range []int{abi.FlagAdd, abi.FlagColBias, abi.FlagRowBias, abi.FlagAdd | abi.FlagColBias | abi.FlagRowBias} {
+		c := []float32{denormal}
+		Finish(c, []float32{least}, &bias, 0, 0, flags)
+		require.Equal(t, least, c[0], flags)
+	}
+	c := []float32{1}
+	Finish(c, []float32{denormal}, nil, 0, 0, 0)
+	require.Zero(t, c[0])
+}

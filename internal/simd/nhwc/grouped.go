@@ -12,12 +12,11 @@ import (
 // and would be multiplied by no more filters than a group has.
 type Grouped struct {
 	product
+	bands
 	rows, columns window.Axis
 
-	line   int   // elements of a line of a strip
-	at     []int // where the elements of a window of a group lie, in bytes
-	block  int   // rows of windows of a task
-	blocks int   // tasks of an image
+	line int   // elements of a line of a strip
+	at   []int // where the elements of a window of a group lie, in bytes
 }
 
 // InStrips reports whether a convolution is one for [NewGrouped]: of groups whose windows one product sums up.
@@ -35,8 +34,7 @@ func NewGrouped(k *Kernels, op Op) *Grouped {
 	g.rows, g.columns = g.Axes()
 	g.line = seen(g.columns, g.OW) * g.channels()
 	fits := (blockElems/g.line-(g.KH-1)*g.DH-1)/g.SH + 1
-	g.block = isa.Even(g.OH, max(min(isa.Ceil(g.N*g.OH, goodTasks), fits), 1))
-	g.blocks = isa.Ceil(g.OH, g.block)
+	g.bands = bandsOf(g.N, g.OH, max(min(isa.Ceil(g.N*g.OH, goodTasks), fits), 1))
 	for ky := range g.KH {
 		for kx := range g.KW {
 			for ch := range g.C {
@@ -61,9 +59,6 @@ func (g *Grouped) Unfold(_, _ []float32, _, _ int) {}
 // Shares is false: a task makes all filters of its windows.
 func (g *Grouped) Shares() bool { return false }
 
-// Tasks is the number of tasks of Run.
-func (g *Grouped) Tasks() int { return g.N * g.blocks }
-
 // ScratchLen is the number of elements of scratch memory, in any state, that a worker needs.
 func (g *Grouped) ScratchLen() int {
 	if g.blocks == 0 {
@@ -74,15 +69,9 @@ func (g *Grouped) ScratchLen() int {
 
 // Task returns which elements of y, from from to to, task i makes: all filters of its windows.
 func (g *Grouped) Task(i int) (from, to int, all bool) {
-	first, last := g.span(i)
-	row, image := g.OW*g.filters(), i/g.blocks*g.OH
-	return (image + first) * row, (image + last) * row, true
-}
-
-// span returns the rows of windows of task i, in their image.
-func (g *Grouped) span(i int) (first, last int) {
-	first = i % g.blocks * g.block
-	return first, min(first+g.block, g.OH)
+	from, to = g.rowsOf(i)
+	row := g.OW * g.filters()
+	return from * row, to * row, true
 }
 
 // Run does tasks lo to hi. The bits of y do not depend on how tasks are shared out. Nothing may overlap y.
@@ -96,9 +85,9 @@ func (g *Grouped) Run(y, x, packed, bias, _, scratch []float32, lo, hi int) {
 	}
 	of := places{g.at, g.SW * g.channels(), g.SH * g.line}
 	for i := lo; i < hi; i++ {
-		first, last := g.span(i)
-		g.copyStrip(scratch, x[i/g.blocks*g.H*g.W*g.channels():], first, last)
-		rows := y[(i/g.blocks*g.OH+first)*g.OW*g.pitch():]
+		image, first, last := g.band(i)
+		g.copyStrip(scratch, x[image*g.H*g.W*g.channels():], first, last)
+		rows := y[(image*g.OH+first)*g.OW*g.pitch():]
 		for group := range g.Groups {
 			g.inPlace(rows[group*g.M:], scratch[group*g.C:], packed[group*g.count*g.nr*g.Rows():], isa.Behind(bias, group*g.M), of, last-first)
 		}

@@ -12,12 +12,11 @@ import (
 // and multiplies the windows where they lie there: windows of few channels would make many short copies.
 type Stem struct {
 	product
+	bands
 	rows, columns window.Axis
 
 	plane, line int   // elements of a strip from a channel to the next one, and from a row to the next one
 	at          []int // where the elements of a window lie, in bytes
-	block       int   // rows of windows of a task
-	blocks      int   // tasks of an image
 }
 
 // leastRows is the fewest rows of windows of a task: tasks read the rows that their windows share twice.
@@ -44,8 +43,7 @@ func (s *Stem) split() {
 		return
 	}
 	s.rows, s.columns = s.Axes()
-	s.block = isa.Even(s.OH, max(isa.Ceil(s.N*s.OH, goodTasks), leastRows))
-	s.blocks = isa.Ceil(s.OH, s.block)
+	s.bands = bandsOf(s.N, s.OH, max(isa.Ceil(s.N*s.OH, goodTasks), leastRows))
 	s.line = seen(s.columns, s.OW)
 	s.plane = seen(s.rows, s.block) * s.line
 	for ky := range s.KH {
@@ -60,23 +58,14 @@ func (s *Stem) split() {
 // seen is how many elements n windows side by side reach over.
 func seen(a window.Axis, n int) int { return (n-1)*a.Stride + (a.Kernel-1)*a.Dilation + 1 }
 
-// Tasks is the number of tasks of Run.
-func (s *Stem) Tasks() int { return s.N * s.blocks }
-
 // ScratchLen is the number of elements of scratch memory, in any state, that a worker needs.
 func (s *Stem) ScratchLen() int { return s.C * s.plane }
 
 // Task returns which elements of y, from from to to, task i makes.
 func (s *Stem) Task(i int) (from, to int) {
-	first, last := s.span(i)
+	from, to = s.rowsOf(i)
 	row := s.OW * s.M
-	return (i/s.blocks*s.OH + first) * row, (i/s.blocks*s.OH + last) * row
-}
-
-// span returns the rows of windows of task i, in their image.
-func (s *Stem) span(i int) (first, last int) {
-	first = i % s.blocks * s.block
-	return first, min(first+s.block, s.OH)
+	return from * row, to * row
 }
 
 // Run does tasks lo to hi. The bits of y do not depend on how tasks are shared out. Nothing may overlap y.
@@ -89,9 +78,9 @@ func (s *Stem) Run(y, x, packed, bias, scratch []float32, lo, hi int) {
 		need("bias", len(bias), s.M)
 	}
 	for i := lo; i < hi; i++ {
-		first, last := s.span(i)
-		s.copyStrip(scratch, x[i/s.blocks*s.C*s.H*s.W:], first, last)
-		s.inPlace(y[(i/s.blocks*s.OH+first)*s.OW*s.pitch():], scratch, packed, bias, places{s.at, s.SW, s.SH * s.line}, last-first)
+		image, first, last := s.band(i)
+		s.copyStrip(scratch, x[image*s.C*s.H*s.W:], first, last)
+		s.inPlace(y[(image*s.OH+first)*s.OW*s.pitch():], scratch, packed, bias, places{s.at, s.SW, s.SH * s.line}, last-first)
 	}
 }
 
