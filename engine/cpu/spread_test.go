@@ -50,6 +50,36 @@ func TestOperandsThatSpreadAgreeWithRef(t *testing.T) {
 	}
 }
 
+// TestNumbersAgreeWithRef: steps that take numbers on one side or on both, as a multiple and what it is added to, and
+// that take none as they are.
+func TestNumbersAgreeWithRef(t *testing.T) {
+	in, res, imm := engine.In, engine.Res, engine.Imm
+	for _, d := range []shape.DType{shape.Float32, shape.Float64} {
+		step := func(fn engine.Fn, args ...engine.Arg) (s engine.Step) {
+			s = engine.Step{Fn: fn, DType: d}
+			copy(s.Args[:], args)
+			return s
+		}
+		for name, steps := range map[string][]engine.Step{
+			"2x":           {step(engine.Mul, in(0), imm(2))},
+			"3-x":          {step(engine.Sub, imm(3), in(0))},
+			"(2+3)x":       {step(engine.Add, imm(2), imm(3)), step(engine.Mul, res(0), in(0))},
+			"(2-3)+x":      {step(engine.Sub, imm(2), imm(3)), step(engine.Add, in(0), res(0))},
+			"2x+3":         {step(engine.Mul, in(0), imm(2)), step(engine.Add, res(0), imm(3))},
+			"3-2x":         {step(engine.Mul, imm(2), in(0)), step(engine.Sub, imm(3), res(0))},
+			"(x+4)^2":      {step(engine.Add, in(0), imm(4)), step(engine.Pow, res(0), imm(2))},
+			"2^3 x":        {step(engine.Pow, imm(2), imm(3)), step(engine.Mul, res(0), in(0))},
+			"x mod 3":      {step(engine.Rem, in(0), imm(3))},
+			"max(2x+3, 4)": {step(engine.Mul, in(0), imm(2)), step(engine.Add, res(0), imm(3)), step(engine.Max, res(1), imm(4))},
+		} {
+			for _, n := range []int{1, 1000, 5000} {
+				types := []shape.Type{{DType: d, Shape: shape.OfInts(n)}}
+				requireAsRef(t, fmt.Sprintf("%s of %v", name, types), engine.Map{Steps: steps, Outs: []int{len(steps) - 1}}, types)
+			}
+		}
+	}
+}
+
 func requireAsRef(t *testing.T, name string, m engine.Map, types []shape.Type) {
 	var bufs []engine.Buffer
 	for p, typ := range types {
