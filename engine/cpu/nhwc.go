@@ -59,6 +59,10 @@ func (e Engine) nhwcConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 	direct := exact // which takes maps behind it
 	exact.Then = nil
 	winograd := func(op nhwc.Op, exact engine.Bound) engine.Bound {
+		if nhwc.Sweeps(op) {
+			plan, _ := nhwc.NewWinogradSweep(e.simd.NHWC, op)
+			return e.bindNHWCSweep(plan, c.Epilogue, exact)
+		}
 		plan, _ := nhwc.NewWinograd(e.simd.NHWC, op)
 		return e.bindNHWCWinograd(plan, c.Epilogue, exact)
 	}
@@ -207,6 +211,28 @@ func (e Engine) bindNHWCWinograd(plan *nhwc.Winograd, ep engine.Epilogue, exact 
 	return b
 }
 
+// bindNHWCSweep returns the kernel of plan, or of exact where numbers are not finite. It packs nothing.
+func (e Engine) bindNHWCSweep(plan *nhwc.WinogradSweep, ep engine.Epilogue, exact engine.Bound) engine.Bound {
+	var l layout
+	tiles, group := reserve[float32](&l, 1, plan.TilesLen()), reserve[int32](&l, 1, 1)
+	transform := e.newFiniteLoop(&l, plan.Transforms(), chunkWork, plan.CellsLen(), func(c *engine.Call, cells []float32, lo, hi int) bool {
+		return plan.Transform(tiles.of(c, 0), engine.Slice[float32](c.In[0]), cells, int(group.of(c, 0)[0]), lo, hi)
+	})
+	products := e.newFiniteLoop(&l, plan.Tasks(), chunkWork, plan.ScratchLen(), func(c *engine.Call, scratch []float32, lo, hi int) bool {
+		return plan.Run(engine.Slice[float32](c.Out[0]), tiles.of(c, 0), engine.Slice[float32](c.In[1]), bias[float32](c, ep), scratch, int(group.of(c, 0)[0]), lo, hi)
+	})
+	kernel := func(c *engine.Call) error {
+		for i := range plan.Groups() {
+			group.of(c, 0)[0] = int32(i)
+			if !transform.holds(c) || !products.holds(c) {
+				return exact.Kernel(c)
+			}
+		}
+		return nil
+	}
+	return engine.Bound{Kernel: kernel, Scratch: max(int(l), exact.Scratch), By: name, Alg: nhwcWinogradAlg, Choice: exact.Choice}
+}
+
 // withoutPacked runs a kernel that would pack another form of the filters.
 func withoutPacked(c *engine.Call, kernel engine.Kernel) error {
 	ours := c.Packed
@@ -290,9 +316,11 @@ func (e Engine) concatLast(axis int, in []engine.Operand, out engine.Operand) (e
 // Costs of convolutions with channels last, in multiplications of the direct algorithm; measured.
 const (
 	// transformCost is that of a value which Winograd's algorithm transforms, filterCost that of a number
-	// of packed filters, which memory takes as long to give to all processors.
+	// of packed filters, which memory takes as long to give to all processors, sweptCost that of a number of
+	// filters which are transformed in each run.
 	transformCost = 8
 	filterCost    = 18
+	sweptCost     = 54
 
 	// pieceCost is that of a copy of windows side by side that meet the same taps, stripCost that of an element
 	// which is copied to a strip.
@@ -332,7 +360,11 @@ func (e Engine) unfoldingCandidates(op nhwc.Op) []engine.Candidate {
 	direct := engine.Candidate{Alg: nhwcAlg, Work: op.N*op.Cols()*op.Groups*lanes*op.Rows() + filterCost*filters + pieceCost*op.Groups*nhwc.Pieces(op)}
 	winograd := engine.Candidate{Alg: nhwcWinogradAlg}
 	multiplications, transformed, ok := nhwc.WinogradWork(op)
-	switch winograd.Work = multiplications + transformCost*transformed + filterCost*4*filters; {
+	read := 4 * filterCost * filters
+	if nhwc.Sweeps(op) {
+		read = sweptCost * filters
+	}
+	switch winograd.Work = multiplications + transformCost*transformed + read; {
 	case e.exact:
 		winograd.Against = "ruled out by ExactConv"
 	case !ok:

@@ -41,6 +41,13 @@ func TestKernelsStayInsideTheirOperands(t *testing.T) {
 			f.Pack(packed, make(op.M*op.Rows()), 0, f.Packs())
 			f.Run(y, x, packed, make(op.M), make(f.ScratchLen()), 0, f.Tasks())
 
+			sweep := randomSweep(rng, f)
+			tiles, room := make(sweep.TilesLen()), make(sweep.ScratchLen())
+			for group := range sweep.Groups() {
+				sweep.Transform(tiles, x, make(sweep.CellsLen()), group, 0, sweep.Transforms())
+				sweep.Run(y, tiles, make(op.M*op.Rows()), make(op.M), room, group, 0, sweep.Tasks())
+			}
+
 			w, n := randomWindow(rng)
 			y, x = make(n*w.Cols()*w.C), make(n*w.H*w.W*w.C)
 			d := NewDepthwise(k, w, n, true, isa.ReLU)

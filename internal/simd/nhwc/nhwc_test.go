@@ -3,6 +3,7 @@ package nhwc
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -280,6 +281,67 @@ func TestWinogradTellsOfNumbersThatAreNotFinite(t *testing.T) {
 			spoilt[rng.IntN(len(spoilt))] = []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}[rng.IntN(3)]
 			w, _ := NewWinograd(k, op)
 			require.False(t, runWinograd(w, y, last(x, op.C, op.H*op.W), filters, bias, 3), "%+v", op)
+		}
+	})
+}
+
+// runSweep computes what runWinograd does.
+func runSweep(s *WinogradSweep, y, x, filters, bias []float32, tasks int) (finite bool) {
+	nan := func(n int) []float32 { return simdtest.Repeat(float32(math.NaN()), n) }
+	tiles, cells, scratch := nan(s.TilesLen()), nan(s.CellsLen()), nan(s.ScratchLen())
+	finite = true
+	for group := range s.Groups() {
+		for hi := s.Transforms(); hi > 0; hi -= tasks {
+			finite = s.Transform(tiles, x, cells, group, max(hi-tasks, 0), hi) && finite
+		}
+		for hi := s.Tasks(); hi > 0; hi -= tasks {
+			finite = s.Run(y, tiles, filters, bias, scratch, group, max(hi-tasks, 0), hi) && finite
+		}
+	}
+	return finite
+}
+
+// randomSweep plans op with groups of few tiles and several tasks for a panel.
+func randomSweep(rng *rand.Rand, w *Winograd) *WinogradSweep {
+	s := w.sweep(1 + rng.IntN(8)*4*values*w.depth)
+	s.cuts = 1 + rng.IntN(3)
+	return s
+}
+
+func TestASweepHasTheBitsOfWinograd(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(92, 92))
+		several := 0
+		for i := range trials(40) {
+			op := randomWinograd(rng)
+			y, x, filters, bias := operands(rng, op)
+			plan, from, into := NewWinograd, last(x, op.C, op.H*op.W), last(y, op.M, op.Cols())
+			if i%2 == 1 {
+				plan, from, into, bias = NewWinogradInputGrad, last(y, op.M, op.Cols()), make([]float32, len(x)), nil
+			}
+			w, _ := plan(k, op)
+			s := randomSweep(rng, w)
+			several += min(s.Groups()-1, 1)
+			want, got := slices.Clone(into), slices.Clone(into)
+			require.True(t, runWinograd(w, want, from, filters, bias, 100), "%+v", op)
+			require.True(t, runSweep(s, got, from, filters, bias, 1+rng.IntN(5)), "%+v", op)
+			simdtest.RequireBits(t, want, got)
+		}
+		require.Greater(t, several, trials(40)/8)
+	})
+}
+
+func TestASweepTellsOfNumbersThatAreNotFinite(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(93, 93))
+		for range trials(40) {
+			op := randomWinograd(rng)
+			op.Top, op.Left, op.OH, op.OW = 1, 1, op.H, op.W // every pixel is seen
+			y, x, filters, bias := operands(rng, op)
+			spoilt := [][]float32{x, filters}[rng.IntN(2)]
+			spoilt[rng.IntN(len(spoilt))] = []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}[rng.IntN(3)]
+			w, _ := NewWinograd(k, op)
+			require.False(t, runSweep(randomSweep(rng, w), y, last(x, op.C, op.H*op.W), filters, bias, 3), "%+v", op)
 		}
 	})
 }

@@ -168,7 +168,7 @@ func (w *Winograd) lanes(n int) {
 }
 
 // PackedLen is the number of elements of packed filters, and Packs the number of tasks of Pack.
-func (w *Winograd) PackedLen() int { return w.count * w.nr * values * w.C }
+func (w *Winograd) PackedLen() int { return w.count * w.panelLen() }
 
 // Packs is the number of tasks of Pack.
 func (w *Winograd) Packs() int { return w.count }
@@ -182,12 +182,14 @@ func (w *Winograd) Pack(packed, v []float32, lo, hi int) {
 	need("packed filters", len(packed), w.PackedLen())
 	need("filters", len(v), w.M*w.C*9)
 	for i := lo; i < hi; i++ {
-		panel := packed[i*w.nr*values*w.C:][:w.nr*values*w.C]
-		first := i * w.nr
-		st := w.strips.Take()
-		w.source.packWinograd(w.k, st, panel, v, first, min(w.nr, w.M-first), w.nr)
-		w.strips.Give(st)
+		w.pack(packed[i*w.panelLen():], v, i)
 	}
+}
+
+func (w *Winograd) pack(to, v []float32, panel int) {
+	first, s := panel*w.nr, w.strips.Take()
+	w.source.packWinograd(w.k, s, to[:w.panelLen()], w.filtersStride(), v, first, min(w.nr, w.M-first), w.nr)
+	w.strips.Give(s)
 }
 
 // Tasks is the number of tasks of Run.
@@ -195,6 +197,8 @@ func (w *Winograd) Tasks() int { return w.blocks * w.parts }
 
 // Strides between the 36 values differ from powers of two, which would share few sets of the cache.
 
+func (w *Winograd) filtersStride() int  { return w.C*w.nr + isa.Alignment }
+func (w *Winograd) panelLen() int       { return values * w.filtersStride() }
 func (w *Winograd) tilesStride() int    { return w.block*w.depth + isa.Alignment }
 func (w *Winograd) columns() int        { return w.chunk * w.nr }
 func (w *Winograd) productsStride() int { return w.block*w.columns() + isa.Alignment }
@@ -218,25 +222,32 @@ func (w *Winograd) Run(y, x, packed, bias, scratch []float32, lo, hi int) (finit
 	v, scratch := scratch[:values*w.tilesStride()], scratch[values*w.tilesStride():]
 	p, cells := scratch[:values*w.productsStride()], scratch[values*w.productsStride():]
 	w.k.clearSums(cells)
+	products := strided{p, w.columns(), w.productsStride()}
 	for i := lo; i < hi; i++ {
 		first := i / w.parts * w.block
 		n := min(w.block, w.tiles()-first)
-		w.transform(v, x, cells, first, n)
+		w.transform(v, w.tilesStride(), x, cells, first, n)
 		to := min((i%w.parts+1)*w.part, w.count)
 		for j := i % w.parts * w.part; j < to; j += w.chunk {
 			end := min(j+w.chunk, to)
-			w.multiply(p, v, packed, n, j, end)
-			w.finish(y, p, bias, cells, first, n, j*w.nr, min(end*w.nr, w.M))
+			w.multiply(products, v, w.tilesStride(), packed[j*w.panelLen():], n, j, end)
+			w.finish(y, products, bias, cells, first, n, j*w.nr, min(end*w.nr, w.M))
 		}
 	}
 	return w.k.finite(cells)
 }
 
-// transform transforms n tiles from first on.
-func (w *Winograd) transform(v, x, cells []float32, first, n int) {
+// strided are the 36 products of tiles and filters, stride elements apart, of columns filters each.
+type strided struct {
+	v               []float32
+	columns, stride int
+}
+
+// transform transforms n tiles from first on to values that are stride elements apart.
+func (w *Winograd) transform(v []float32, stride int, x, cells []float32, first, n int) {
 	for i := range n {
 		at, origin := w.seen(first + i)
-		w.k.transformTile(w.k.tileIn, v[i*w.depth:], w.tilesStride(), x, origin, w.C, w.W, w.masks, w.in[at], cells)
+		w.k.transformTile(w.k.tileIn, v[i*w.depth:], stride, x, origin, w.C, w.W, w.masks, w.in[at], cells)
 	}
 }
 
@@ -278,28 +289,29 @@ func (k *Kernels) finite(cells []float32) bool {
 	return total-total == 0
 }
 
-// multiply multiplies each value of n tiles by those of panels from to to.
-func (w *Winograd) multiply(p, v, packed []float32, n, from, to int) {
+// multiply multiplies each value of n tiles, stride elements apart, by those of panels from to to, of which
+// packed has the first.
+func (w *Winograd) multiply(p strided, v []float32, stride int, packed []float32, n, from, to int) {
 	part := w.panels
 	part.m = isa.RoundUp(w.M, w.k.width) - from*w.nr // whole vectors, whose last elements are 0
 	for e := range values {
-		part.rows(p[e*w.productsStride():], w.columns(), v[e*w.tilesStride():], w.depth, packed[(from*values+e)*w.C*w.nr:], values*w.C*w.nr, nil, n, w.C, 0, to-from, 0)
+		part.rows(p.v[e*p.stride:], p.columns, v[e*stride:], w.depth, packed[e*w.filtersStride():], w.panelLen(), nil, n, w.C, 0, to-from, 0)
 	}
 }
 
 // finish transforms the products of n tiles from first on to filters m0 to m1.
-func (w *Winograd) finish(y, p, bias, cells []float32, first, n, m0, m1 int) {
+func (w *Winograd) finish(y []float32, p strided, bias, cells []float32, first, n, m0, m1 int) {
 	pixel, row, flags := w.pitch(), w.OW*w.pitch(), w.flags(w.Add, true)
 	whole := (m1 - m0) / w.k.width
 	for i := range n {
 		at, to := w.made(first + i)
-		m, src := w.out[at], p[i*w.columns():]
+		m, src := w.out[at], p.v[i*p.columns:]
 		to += m0
 		if whole > 0 {
-			w.k.tileOut(whole, &src[0], 4*w.productsStride(), &y[to], 4*row, 4*pixel, &w.masks[m.whole], isa.Elem(bias, m0), &cells[0], flags|m.flags)
+			w.k.tileOut(whole, &src[0], 4*p.stride, &y[to], 4*row, 4*pixel, &w.masks[m.whole], isa.Elem(bias, m0), &cells[0], flags|m.flags)
 		}
 		if at := whole * w.k.width; m0+at < m1 {
-			w.k.tileOut(1, &src[at], 4*w.productsStride(), &y[to+at], 4*row, 4*pixel, &w.masks[m.last], isa.Elem(bias, m0+at), &cells[0], flags)
+			w.k.tileOut(1, &src[at], 4*p.stride, &y[to+at], 4*row, 4*pixel, &w.masks[m.last], isa.Elem(bias, m0+at), &cells[0], flags)
 		}
 	}
 }
