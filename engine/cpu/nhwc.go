@@ -59,10 +59,6 @@ func (e Engine) nhwcConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 	direct := exact // which takes maps behind it
 	exact.Then = nil
 	winograd := func(op nhwc.Op, exact engine.Bound) engine.Bound {
-		if nhwc.Sweeps(op) {
-			plan, _ := nhwc.NewWinogradSweep(e.simd.NHWC, op)
-			return e.bindNHWCSweep(plan, c.Epilogue, exact)
-		}
 		plan, _ := nhwc.NewWinograd(e.simd.NHWC, op)
 		return e.bindNHWCWinograd(plan, c.Epilogue, exact)
 	}
@@ -194,14 +190,44 @@ func (e Engine) bindUnfolding(l *layout, plan unfolding, form any,
 
 // bindNHWCWinograd returns the kernel of plan, or of exact where numbers are not finite.
 func (e Engine) bindNHWCWinograd(plan *nhwc.Winograd, ep engine.Epilogue, exact engine.Bound) engine.Bound {
+	if sweep, ok := plan.Sweep(); ok {
+		return e.bindNHWCSweep(sweep, ep, exact)
+	}
 	var l layout
 	packed := e.packer(filterPacking{plan.PackedLen(), plan.Packs(), plan.Form(), plan.Pack})
 	work, _, _ := nhwc.WinogradWork(plan.Op)
 	tasks := e.newFiniteLoop(&l, plan.Tasks(), vectorCost(work)/max(plan.Tasks(), 1), plan.ScratchLen(), func(c *engine.Call, scratch []float32, lo, hi int) bool {
 		return plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed.of(c), bias[float32](c, ep), scratch, lo, hi)
 	})
-	b := packed.bind(&l, nhwcWinogradAlg, func(c *engine.Call) error {
-		if tasks.holds(c) {
+	return packed.bindFinite(&l, exact, tasks.holds)
+}
+
+// bindNHWCSweep does what bindNHWCWinograd does.
+func (e Engine) bindNHWCSweep(plan *nhwc.WinogradSweep, ep engine.Epilogue, exact engine.Bound) engine.Bound {
+	var l layout
+	packed := e.packer(filterPacking{plan.PackedLen(), plan.Packs(), plan.Form(), plan.Pack})
+	tiles, group := reserve[float32](&l, 1, plan.TilesLen()), reserve[int32](&l, 1, 1)
+	transform := e.newFiniteLoop(&l, plan.Transforms(), chunkWork, plan.CellsLen(), func(c *engine.Call, cells []float32, lo, hi int) bool {
+		return plan.Transform(tiles.of(c, 0), engine.Slice[float32](c.In[0]), cells, int(group.of(c, 0)[0]), lo, hi)
+	})
+	products := e.newFiniteLoop(&l, plan.Tasks(), chunkWork, plan.ScratchLen(), func(c *engine.Call, scratch []float32, lo, hi int) bool {
+		return plan.Run(engine.Slice[float32](c.Out[0]), tiles.of(c, 0), packed.of(c), engine.Slice[float32](c.In[1]), bias[float32](c, ep), scratch, int(group.of(c, 0)[0]), lo, hi)
+	})
+	return packed.bindFinite(&l, exact, func(c *engine.Call) bool {
+		for i := range plan.Groups() {
+			group.of(c, 0)[0] = int32(i)
+			if !transform.holds(c) || !products.holds(c) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// bindFinite is bind for Winograd's algorithm, or for exact where run reports that numbers are not finite.
+func (p *packer) bindFinite(l *layout, exact engine.Bound, run func(c *engine.Call) bool) engine.Bound {
+	b := p.bind(l, nhwcWinogradAlg, func(c *engine.Call) error {
+		if run(c) {
 			return nil
 		}
 		return withoutPacked(c, exact.Kernel)
@@ -209,28 +235,6 @@ func (e Engine) bindNHWCWinograd(plan *nhwc.Winograd, ep engine.Epilogue, exact 
 	b.Choice, b.Packing.Replaces = exact.Choice, false
 	b.Scratch, b.Packing.Rest = max(b.Scratch, exact.Scratch), max(b.Packing.Rest, exact.Scratch)
 	return b
-}
-
-// bindNHWCSweep returns the kernel of plan, or of exact where numbers are not finite. It packs nothing.
-func (e Engine) bindNHWCSweep(plan *nhwc.WinogradSweep, ep engine.Epilogue, exact engine.Bound) engine.Bound {
-	var l layout
-	tiles, group := reserve[float32](&l, 1, plan.TilesLen()), reserve[int32](&l, 1, 1)
-	transform := e.newFiniteLoop(&l, plan.Transforms(), chunkWork, plan.CellsLen(), func(c *engine.Call, cells []float32, lo, hi int) bool {
-		return plan.Transform(tiles.of(c, 0), engine.Slice[float32](c.In[0]), cells, int(group.of(c, 0)[0]), lo, hi)
-	})
-	products := e.newFiniteLoop(&l, plan.Tasks(), chunkWork, plan.ScratchLen(), func(c *engine.Call, scratch []float32, lo, hi int) bool {
-		return plan.Run(engine.Slice[float32](c.Out[0]), tiles.of(c, 0), engine.Slice[float32](c.In[1]), bias[float32](c, ep), scratch, int(group.of(c, 0)[0]), lo, hi)
-	})
-	kernel := func(c *engine.Call) error {
-		for i := range plan.Groups() {
-			group.of(c, 0)[0] = int32(i)
-			if !transform.holds(c) || !products.holds(c) {
-				return exact.Kernel(c)
-			}
-		}
-		return nil
-	}
-	return engine.Bound{Kernel: kernel, Scratch: max(int(l), exact.Scratch), By: name, Alg: nhwcWinogradAlg, Choice: exact.Choice}
 }
 
 // withoutPacked runs a kernel that would pack another form of the filters.
@@ -361,7 +365,7 @@ func (e Engine) unfoldingCandidates(op nhwc.Op) []engine.Candidate {
 	winograd := engine.Candidate{Alg: nhwcWinogradAlg}
 	multiplications, transformed, ok := nhwc.WinogradWork(op)
 	read := 4 * filterCost * filters
-	if nhwc.Sweeps(op) {
+	if nhwc.PacksInTurn(op) {
 		read = sweptCost * filters
 	}
 	switch winograd.Work = multiplications + transformCost*transformed + read; {

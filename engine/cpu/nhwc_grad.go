@@ -19,15 +19,11 @@ func (e Engine) nhwcInputGrad(c engine.Conv2D, in []engine.Operand, out engine.O
 	}
 	exact := e.bindNHWCInputGrad(nhwc.NewInputGrad(e.simd.NHWC, op))
 	exact.Choice = e.unfoldingCandidates(op)
-	switch {
-	case choose(exact.Choice) != nhwcWinogradAlg:
-		return exact, nil
-	case nhwc.Sweeps(op):
-		plan, _ := nhwc.NewWinogradSweepInputGrad(e.simd.NHWC, op)
-		return e.bindNHWCSweep(plan, engine.Epilogue{}, exact), nil
+	if choose(exact.Choice) == nhwcWinogradAlg {
+		plan, _ := nhwc.NewWinogradInputGrad(e.simd.NHWC, op)
+		return e.bindNHWCWinograd(plan, engine.Epilogue{}, exact), nil
 	}
-	plan, _ := nhwc.NewWinogradInputGrad(e.simd.NHWC, op)
-	return e.bindNHWCWinograd(plan, engine.Epilogue{}, exact), nil
+	return exact, nil
 }
 
 func (e Engine) bindNHWCInputGrad(plan *nhwc.InputGrad) engine.Bound {

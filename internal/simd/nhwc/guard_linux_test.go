@@ -42,10 +42,12 @@ func TestKernelsStayInsideTheirOperands(t *testing.T) {
 			f.Run(y, x, packed, make(op.M), make(f.ScratchLen()), 0, f.Tasks())
 
 			sweep := randomSweep(rng, f)
+			packed = make(sweep.PackedLen())
+			sweep.Pack(packed, make(op.M*op.Rows()), 0, sweep.Packs())
 			tiles, room := make(sweep.TilesLen()), make(sweep.ScratchLen())
 			for group := range sweep.Groups() {
 				sweep.Transform(tiles, x, make(sweep.CellsLen()), group, 0, sweep.Transforms())
-				sweep.Run(y, tiles, make(op.M*op.Rows()), make(op.M), room, group, 0, sweep.Tasks())
+				sweep.Run(y, tiles, packed, make(op.M*op.Rows()), make(op.M), room, group, 0, sweep.Tasks())
 			}
 
 			w, n := randomWindow(rng)

@@ -288,14 +288,15 @@ func TestWinogradTellsOfNumbersThatAreNotFinite(t *testing.T) {
 // runSweep computes what runWinograd does.
 func runSweep(s *WinogradSweep, y, x, filters, bias []float32, tasks int) (finite bool) {
 	nan := func(n int) []float32 { return simdtest.Repeat(float32(math.NaN()), n) }
-	tiles, cells, scratch := nan(s.TilesLen()), nan(s.CellsLen()), nan(s.ScratchLen())
+	tiles, cells, packed, scratch := nan(s.TilesLen()), nan(s.CellsLen()), nan(s.PackedLen()), nan(s.ScratchLen())
+	s.Pack(packed, filters, 0, s.Packs())
 	finite = true
 	for group := range s.Groups() {
 		for hi := s.Transforms(); hi > 0; hi -= tasks {
 			finite = s.Transform(tiles, x, cells, group, max(hi-tasks, 0), hi) && finite
 		}
 		for hi := s.Tasks(); hi > 0; hi -= tasks {
-			finite = s.Run(y, tiles, filters, bias, scratch, group, max(hi-tasks, 0), hi) && finite
+			finite = s.Run(y, tiles, packed, filters, bias, scratch, group, max(hi-tasks, 0), hi) && finite
 		}
 	}
 	return finite
@@ -303,7 +304,7 @@ func runSweep(s *WinogradSweep, y, x, filters, bias []float32, tasks int) (finit
 
 // randomSweep plans op with groups of few tiles and several tasks for a panel.
 func randomSweep(rng *rand.Rand, w *Winograd) *WinogradSweep {
-	s := w.sweep(1 + rng.IntN(8)*4*values*w.depth)
+	s := w.sweep(1+rng.IntN(8)*4*values*w.depth, rng.IntN(2) == 0)
 	s.cuts = 1 + rng.IntN(3)
 	return s
 }
