@@ -46,11 +46,7 @@ func (w *Winograd) sweep(bytes int, inTurn bool) *WinogradSweep {
 	tall := w.panels.tiles.Tallest(w.vecs)
 	s.group = isa.Even(w.tiles(), max(bytes/(4*values*w.depth), tall))
 	s.groups = isa.Ceil(w.tiles(), s.group)
-	tasks := 4 * runtime.NumCPU()
-	if inTurn { // each task packs its panel
-		tasks = runtime.NumCPU()
-	}
-	s.cuts = min(isa.Ceil(tasks, w.count), isa.Ceil(s.group, tall))
+	s.cuts = min(isa.Ceil(runtime.NumCPU(), w.count), isa.Ceil(s.group, tall)) // each reads its panel
 	most := max(isa.CacheSizes().L2/2/(4*values*w.nr)/tall*tall, tall)
 	s.rows = min(isa.RoundUp(isa.Even(isa.Ceil(s.group, s.cuts), most), tall), most)
 	return s
