@@ -166,7 +166,10 @@ func (t *target) lastTilePixels(name, doc string, n int, line winoLine) {
 	read := func(masked bool) {
 		p.lines(n, p.at, masked, func(i int, element func(j int, move func(m operand.Mem))) {
 			for j := range n {
-				element(j, func(m operand.Mem) { t.load(m, t.regs[j], masked) })
+				element(j, func(m operand.Mem) {
+					t.load(m, t.regs[j], masked)
+					t.PREFETCHT0(operand.Mem{Base: m.Base, Disp: t.size}) // the next channels of all pixels
+				})
 				t.add(t.regs[j], sum, sum)
 			}
 			line(func(j int, r reg.Register) { t.VMOVUPS(r, p.cell(i, j)) })

@@ -2756,7 +2756,7 @@ next:
 	RET
 
 // func tileInAVX2(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
-// Requires: AVX, FMA3, SSE
+// Requires: AVX, FMA3, MMX+, SSE
 TEXT ·tileInAVX2(SB), NOSPLIT, $0-84
 	STMXCSR csr+80(FP)
 	LDMXCSR flushing<>+0(SB)
@@ -2779,21 +2779,27 @@ vector:
 	MOVQ         AX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      (R11), Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      (R11), Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      (R11), Y3
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y3, Y12, Y12
 	VMOVUPS      (R11), Y4
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y4, Y12, Y12
 	VMOVUPS      (R11), Y5
+	PREFETCHT0   32(R11)
 	VADDPS       Y5, Y12, Y12
 	VSUBPS       Y2, Y4, Y8
 	VSUBPS       Y1, Y3, Y9
@@ -2819,21 +2825,27 @@ vector:
 	ADDQ         CX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      (R11), Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      (R11), Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      (R11), Y3
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y3, Y12, Y12
 	VMOVUPS      (R11), Y4
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y4, Y12, Y12
 	VMOVUPS      (R11), Y5
+	PREFETCHT0   32(R11)
 	VADDPS       Y5, Y12, Y12
 	VSUBPS       Y2, Y4, Y8
 	VSUBPS       Y1, Y3, Y9
@@ -2859,21 +2871,27 @@ vector:
 	ADDQ         CX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      (R11), Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      (R11), Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      (R11), Y3
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y3, Y12, Y12
 	VMOVUPS      (R11), Y4
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y4, Y12, Y12
 	VMOVUPS      (R11), Y5
+	PREFETCHT0   32(R11)
 	VADDPS       Y5, Y12, Y12
 	VSUBPS       Y2, Y4, Y8
 	VSUBPS       Y1, Y3, Y9
@@ -2899,21 +2917,27 @@ vector:
 	ADDQ         CX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      (R11), Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      (R11), Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      (R11), Y3
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y3, Y12, Y12
 	VMOVUPS      (R11), Y4
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y4, Y12, Y12
 	VMOVUPS      (R11), Y5
+	PREFETCHT0   32(R11)
 	VADDPS       Y5, Y12, Y12
 	VSUBPS       Y2, Y4, Y8
 	VSUBPS       Y1, Y3, Y9
@@ -2939,21 +2963,27 @@ vector:
 	ADDQ         CX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      (R11), Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      (R11), Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      (R11), Y3
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y3, Y12, Y12
 	VMOVUPS      (R11), Y4
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y4, Y12, Y12
 	VMOVUPS      (R11), Y5
+	PREFETCHT0   32(R11)
 	VADDPS       Y5, Y12, Y12
 	VSUBPS       Y2, Y4, Y8
 	VSUBPS       Y1, Y3, Y9
@@ -2979,21 +3009,27 @@ vector:
 	ADDQ         CX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      (R11), Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      (R11), Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      (R11), Y3
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y3, Y12, Y12
 	VMOVUPS      (R11), Y4
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y4, Y12, Y12
 	VMOVUPS      (R11), Y5
+	PREFETCHT0   32(R11)
 	VADDPS       Y5, Y12, Y12
 	VSUBPS       Y2, Y4, Y8
 	VSUBPS       Y1, Y3, Y9
@@ -3023,26 +3059,32 @@ masked:
 	MOVQ         R10, R11
 	VMOVUPS      (BX), Y15
 	VMASKMOVPS   (R11), Y15, Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      32(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      64(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      96(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y3
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y3, Y12, Y12
 	VMOVUPS      128(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y4
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y4, Y12, Y12
 	VMOVUPS      160(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y5
+	PREFETCHT0   32(R11)
 	VADDPS       Y5, Y12, Y12
 	VSUBPS       Y2, Y4, Y8
 	VSUBPS       Y1, Y3, Y9
@@ -3069,26 +3111,32 @@ masked:
 	MOVQ         R10, R11
 	VMOVUPS      192(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      224(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      256(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      288(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y3
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y3, Y12, Y12
 	VMOVUPS      320(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y4
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y4, Y12, Y12
 	VMOVUPS      352(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y5
+	PREFETCHT0   32(R11)
 	VADDPS       Y5, Y12, Y12
 	VSUBPS       Y2, Y4, Y8
 	VSUBPS       Y1, Y3, Y9
@@ -3115,26 +3163,32 @@ masked:
 	MOVQ         R10, R11
 	VMOVUPS      384(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      416(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      448(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      480(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y3
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y3, Y12, Y12
 	VMOVUPS      512(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y4
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y4, Y12, Y12
 	VMOVUPS      544(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y5
+	PREFETCHT0   32(R11)
 	VADDPS       Y5, Y12, Y12
 	VSUBPS       Y2, Y4, Y8
 	VSUBPS       Y1, Y3, Y9
@@ -3161,26 +3215,32 @@ masked:
 	MOVQ         R10, R11
 	VMOVUPS      576(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      608(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      640(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      672(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y3
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y3, Y12, Y12
 	VMOVUPS      704(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y4
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y4, Y12, Y12
 	VMOVUPS      736(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y5
+	PREFETCHT0   32(R11)
 	VADDPS       Y5, Y12, Y12
 	VSUBPS       Y2, Y4, Y8
 	VSUBPS       Y1, Y3, Y9
@@ -3207,26 +3267,32 @@ masked:
 	MOVQ         R10, R11
 	VMOVUPS      768(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      800(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      832(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      864(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y3
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y3, Y12, Y12
 	VMOVUPS      896(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y4
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y4, Y12, Y12
 	VMOVUPS      928(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y5
+	PREFETCHT0   32(R11)
 	VADDPS       Y5, Y12, Y12
 	VSUBPS       Y2, Y4, Y8
 	VSUBPS       Y1, Y3, Y9
@@ -3253,26 +3319,32 @@ masked:
 	MOVQ         R10, R11
 	VMOVUPS      960(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      992(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      1024(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      1056(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y3
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y3, Y12, Y12
 	VMOVUPS      1088(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y4
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y4, Y12, Y12
 	VMOVUPS      1120(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y5
+	PREFETCHT0   32(R11)
 	VADDPS       Y5, Y12, Y12
 	VSUBPS       Y2, Y4, Y8
 	VSUBPS       Y1, Y3, Y9
@@ -4992,7 +5064,7 @@ DATA c3daaaaab<>+28(SB)/4, $0x3daaaaab
 GLOBL c3daaaaab<>(SB), RODATA|NOPTR, $32
 
 // func tileDyAVX2(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
-// Requires: AVX, FMA3, SSE
+// Requires: AVX, FMA3, MMX+, SSE
 TEXT ·tileDyAVX2(SB), NOSPLIT, $0-84
 	STMXCSR csr+80(FP)
 	LDMXCSR flushing<>+0(SB)
@@ -5015,15 +5087,19 @@ vector:
 	MOVQ         AX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      (R11), Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      (R11), Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      (R11), Y3
+	PREFETCHT0   32(R11)
 	VADDPS       Y3, Y12, Y12
 	VADDPS       Y2, Y0, Y4
 	VADDPS       Y3, Y1, Y5
@@ -5045,15 +5121,19 @@ vector:
 	ADDQ         CX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      (R11), Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      (R11), Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      (R11), Y3
+	PREFETCHT0   32(R11)
 	VADDPS       Y3, Y12, Y12
 	VADDPS       Y2, Y0, Y4
 	VADDPS       Y3, Y1, Y5
@@ -5075,15 +5155,19 @@ vector:
 	ADDQ         CX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      (R11), Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      (R11), Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      (R11), Y3
+	PREFETCHT0   32(R11)
 	VADDPS       Y3, Y12, Y12
 	VADDPS       Y2, Y0, Y4
 	VADDPS       Y3, Y1, Y5
@@ -5105,15 +5189,19 @@ vector:
 	ADDQ         CX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      (R11), Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      (R11), Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      (R11), Y3
+	PREFETCHT0   32(R11)
 	VADDPS       Y3, Y12, Y12
 	VADDPS       Y2, Y0, Y4
 	VADDPS       Y3, Y1, Y5
@@ -5139,18 +5227,22 @@ masked:
 	MOVQ         R10, R11
 	VMOVUPS      (BX), Y15
 	VMASKMOVPS   (R11), Y15, Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      32(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      64(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      96(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y3
+	PREFETCHT0   32(R11)
 	VADDPS       Y3, Y12, Y12
 	VADDPS       Y2, Y0, Y4
 	VADDPS       Y3, Y1, Y5
@@ -5173,18 +5265,22 @@ masked:
 	MOVQ         R10, R11
 	VMOVUPS      128(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      160(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      192(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      224(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y3
+	PREFETCHT0   32(R11)
 	VADDPS       Y3, Y12, Y12
 	VADDPS       Y2, Y0, Y4
 	VADDPS       Y3, Y1, Y5
@@ -5207,18 +5303,22 @@ masked:
 	MOVQ         R10, R11
 	VMOVUPS      256(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      288(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      320(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      352(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y3
+	PREFETCHT0   32(R11)
 	VADDPS       Y3, Y12, Y12
 	VADDPS       Y2, Y0, Y4
 	VADDPS       Y3, Y1, Y5
@@ -5241,18 +5341,22 @@ masked:
 	MOVQ         R10, R11
 	VMOVUPS      384(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y0
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y0, Y12, Y12
 	VMOVUPS      416(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y1
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y1, Y12, Y12
 	VMOVUPS      448(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y2
+	PREFETCHT0   32(R11)
 	ADDQ         DX, R11
 	VADDPS       Y2, Y12, Y12
 	VMOVUPS      480(BX), Y15
 	VMASKMOVPS   (R11), Y15, Y3
+	PREFETCHT0   32(R11)
 	VADDPS       Y3, Y12, Y12
 	VADDPS       Y2, Y0, Y4
 	VADDPS       Y3, Y1, Y5

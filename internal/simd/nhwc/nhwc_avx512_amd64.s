@@ -4077,7 +4077,7 @@ next:
 	RET
 
 // func tileInAVX512(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·tileInAVX512(SB), NOSPLIT, $0-84
 	STMXCSR csr+80(FP)
 	LDMXCSR flushing<>+0(SB)
@@ -4100,21 +4100,27 @@ vector:
 	MOVQ         AX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	VMOVUPS      (R11), Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	VMOVUPS      (R11), Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	VMOVUPS      (R11), Z3
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z3, Z12, Z12
 	VMOVUPS      (R11), Z4
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z4, Z12, Z12
 	VMOVUPS      (R11), Z5
+	PREFETCHT0   64(R11)
 	VADDPS       Z5, Z12, Z12
 	VSUBPS       Z2, Z4, Z8
 	VSUBPS       Z1, Z3, Z9
@@ -4140,21 +4146,27 @@ vector:
 	ADDQ         CX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	VMOVUPS      (R11), Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	VMOVUPS      (R11), Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	VMOVUPS      (R11), Z3
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z3, Z12, Z12
 	VMOVUPS      (R11), Z4
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z4, Z12, Z12
 	VMOVUPS      (R11), Z5
+	PREFETCHT0   64(R11)
 	VADDPS       Z5, Z12, Z12
 	VSUBPS       Z2, Z4, Z8
 	VSUBPS       Z1, Z3, Z9
@@ -4180,21 +4192,27 @@ vector:
 	ADDQ         CX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	VMOVUPS      (R11), Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	VMOVUPS      (R11), Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	VMOVUPS      (R11), Z3
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z3, Z12, Z12
 	VMOVUPS      (R11), Z4
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z4, Z12, Z12
 	VMOVUPS      (R11), Z5
+	PREFETCHT0   64(R11)
 	VADDPS       Z5, Z12, Z12
 	VSUBPS       Z2, Z4, Z8
 	VSUBPS       Z1, Z3, Z9
@@ -4220,21 +4238,27 @@ vector:
 	ADDQ         CX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	VMOVUPS      (R11), Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	VMOVUPS      (R11), Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	VMOVUPS      (R11), Z3
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z3, Z12, Z12
 	VMOVUPS      (R11), Z4
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z4, Z12, Z12
 	VMOVUPS      (R11), Z5
+	PREFETCHT0   64(R11)
 	VADDPS       Z5, Z12, Z12
 	VSUBPS       Z2, Z4, Z8
 	VSUBPS       Z1, Z3, Z9
@@ -4260,21 +4284,27 @@ vector:
 	ADDQ         CX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	VMOVUPS      (R11), Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	VMOVUPS      (R11), Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	VMOVUPS      (R11), Z3
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z3, Z12, Z12
 	VMOVUPS      (R11), Z4
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z4, Z12, Z12
 	VMOVUPS      (R11), Z5
+	PREFETCHT0   64(R11)
 	VADDPS       Z5, Z12, Z12
 	VSUBPS       Z2, Z4, Z8
 	VSUBPS       Z1, Z3, Z9
@@ -4300,21 +4330,27 @@ vector:
 	ADDQ         CX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	VMOVUPS      (R11), Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	VMOVUPS      (R11), Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	VMOVUPS      (R11), Z3
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z3, Z12, Z12
 	VMOVUPS      (R11), Z4
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z4, Z12, Z12
 	VMOVUPS      (R11), Z5
+	PREFETCHT0   64(R11)
 	VADDPS       Z5, Z12, Z12
 	VSUBPS       Z2, Z4, Z8
 	VSUBPS       Z1, Z3, Z9
@@ -4344,26 +4380,32 @@ masked:
 	MOVQ         R10, R11
 	KMOVW        (BX), K1
 	VMOVUPS.Z    (R11), K1, Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	KMOVW        4(BX), K1
 	VMOVUPS.Z    (R11), K1, Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	KMOVW        8(BX), K1
 	VMOVUPS.Z    (R11), K1, Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	KMOVW        12(BX), K1
 	VMOVUPS.Z    (R11), K1, Z3
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z3, Z12, Z12
 	KMOVW        16(BX), K1
 	VMOVUPS.Z    (R11), K1, Z4
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z4, Z12, Z12
 	KMOVW        20(BX), K1
 	VMOVUPS.Z    (R11), K1, Z5
+	PREFETCHT0   64(R11)
 	VADDPS       Z5, Z12, Z12
 	VSUBPS       Z2, Z4, Z8
 	VSUBPS       Z1, Z3, Z9
@@ -4390,26 +4432,32 @@ masked:
 	MOVQ         R10, R11
 	KMOVW        24(BX), K1
 	VMOVUPS.Z    (R11), K1, Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	KMOVW        28(BX), K1
 	VMOVUPS.Z    (R11), K1, Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	KMOVW        32(BX), K1
 	VMOVUPS.Z    (R11), K1, Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	KMOVW        36(BX), K1
 	VMOVUPS.Z    (R11), K1, Z3
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z3, Z12, Z12
 	KMOVW        40(BX), K1
 	VMOVUPS.Z    (R11), K1, Z4
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z4, Z12, Z12
 	KMOVW        44(BX), K1
 	VMOVUPS.Z    (R11), K1, Z5
+	PREFETCHT0   64(R11)
 	VADDPS       Z5, Z12, Z12
 	VSUBPS       Z2, Z4, Z8
 	VSUBPS       Z1, Z3, Z9
@@ -4436,26 +4484,32 @@ masked:
 	MOVQ         R10, R11
 	KMOVW        48(BX), K1
 	VMOVUPS.Z    (R11), K1, Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	KMOVW        52(BX), K1
 	VMOVUPS.Z    (R11), K1, Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	KMOVW        56(BX), K1
 	VMOVUPS.Z    (R11), K1, Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	KMOVW        60(BX), K1
 	VMOVUPS.Z    (R11), K1, Z3
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z3, Z12, Z12
 	KMOVW        64(BX), K1
 	VMOVUPS.Z    (R11), K1, Z4
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z4, Z12, Z12
 	KMOVW        68(BX), K1
 	VMOVUPS.Z    (R11), K1, Z5
+	PREFETCHT0   64(R11)
 	VADDPS       Z5, Z12, Z12
 	VSUBPS       Z2, Z4, Z8
 	VSUBPS       Z1, Z3, Z9
@@ -4482,26 +4536,32 @@ masked:
 	MOVQ         R10, R11
 	KMOVW        72(BX), K1
 	VMOVUPS.Z    (R11), K1, Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	KMOVW        76(BX), K1
 	VMOVUPS.Z    (R11), K1, Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	KMOVW        80(BX), K1
 	VMOVUPS.Z    (R11), K1, Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	KMOVW        84(BX), K1
 	VMOVUPS.Z    (R11), K1, Z3
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z3, Z12, Z12
 	KMOVW        88(BX), K1
 	VMOVUPS.Z    (R11), K1, Z4
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z4, Z12, Z12
 	KMOVW        92(BX), K1
 	VMOVUPS.Z    (R11), K1, Z5
+	PREFETCHT0   64(R11)
 	VADDPS       Z5, Z12, Z12
 	VSUBPS       Z2, Z4, Z8
 	VSUBPS       Z1, Z3, Z9
@@ -4528,26 +4588,32 @@ masked:
 	MOVQ         R10, R11
 	KMOVW        96(BX), K1
 	VMOVUPS.Z    (R11), K1, Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	KMOVW        100(BX), K1
 	VMOVUPS.Z    (R11), K1, Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	KMOVW        104(BX), K1
 	VMOVUPS.Z    (R11), K1, Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	KMOVW        108(BX), K1
 	VMOVUPS.Z    (R11), K1, Z3
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z3, Z12, Z12
 	KMOVW        112(BX), K1
 	VMOVUPS.Z    (R11), K1, Z4
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z4, Z12, Z12
 	KMOVW        116(BX), K1
 	VMOVUPS.Z    (R11), K1, Z5
+	PREFETCHT0   64(R11)
 	VADDPS       Z5, Z12, Z12
 	VSUBPS       Z2, Z4, Z8
 	VSUBPS       Z1, Z3, Z9
@@ -4574,26 +4640,32 @@ masked:
 	MOVQ         R10, R11
 	KMOVW        120(BX), K1
 	VMOVUPS.Z    (R11), K1, Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	KMOVW        124(BX), K1
 	VMOVUPS.Z    (R11), K1, Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	KMOVW        128(BX), K1
 	VMOVUPS.Z    (R11), K1, Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	KMOVW        132(BX), K1
 	VMOVUPS.Z    (R11), K1, Z3
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z3, Z12, Z12
 	KMOVW        136(BX), K1
 	VMOVUPS.Z    (R11), K1, Z4
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z4, Z12, Z12
 	KMOVW        140(BX), K1
 	VMOVUPS.Z    (R11), K1, Z5
+	PREFETCHT0   64(R11)
 	VADDPS       Z5, Z12, Z12
 	VSUBPS       Z2, Z4, Z8
 	VSUBPS       Z1, Z3, Z9
@@ -6369,7 +6441,7 @@ DATA c3daaaaab<>+60(SB)/4, $0x3daaaaab
 GLOBL c3daaaaab<>(SB), RODATA|NOPTR, $64
 
 // func tileDyAVX512(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·tileDyAVX512(SB), NOSPLIT, $0-84
 	STMXCSR csr+80(FP)
 	LDMXCSR flushing<>+0(SB)
@@ -6392,15 +6464,19 @@ vector:
 	MOVQ         AX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	VMOVUPS      (R11), Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	VMOVUPS      (R11), Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	VMOVUPS      (R11), Z3
+	PREFETCHT0   64(R11)
 	VADDPS       Z3, Z12, Z12
 	VADDPS       Z2, Z0, Z4
 	VADDPS       Z3, Z1, Z5
@@ -6422,15 +6498,19 @@ vector:
 	ADDQ         CX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	VMOVUPS      (R11), Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	VMOVUPS      (R11), Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	VMOVUPS      (R11), Z3
+	PREFETCHT0   64(R11)
 	VADDPS       Z3, Z12, Z12
 	VADDPS       Z2, Z0, Z4
 	VADDPS       Z3, Z1, Z5
@@ -6452,15 +6532,19 @@ vector:
 	ADDQ         CX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	VMOVUPS      (R11), Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	VMOVUPS      (R11), Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	VMOVUPS      (R11), Z3
+	PREFETCHT0   64(R11)
 	VADDPS       Z3, Z12, Z12
 	VADDPS       Z2, Z0, Z4
 	VADDPS       Z3, Z1, Z5
@@ -6482,15 +6566,19 @@ vector:
 	ADDQ         CX, R10
 	MOVQ         R10, R11
 	VMOVUPS      (R11), Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	VMOVUPS      (R11), Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	VMOVUPS      (R11), Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	VMOVUPS      (R11), Z3
+	PREFETCHT0   64(R11)
 	VADDPS       Z3, Z12, Z12
 	VADDPS       Z2, Z0, Z4
 	VADDPS       Z3, Z1, Z5
@@ -6516,18 +6604,22 @@ masked:
 	MOVQ         R10, R11
 	KMOVW        (BX), K1
 	VMOVUPS.Z    (R11), K1, Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	KMOVW        4(BX), K1
 	VMOVUPS.Z    (R11), K1, Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	KMOVW        8(BX), K1
 	VMOVUPS.Z    (R11), K1, Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	KMOVW        12(BX), K1
 	VMOVUPS.Z    (R11), K1, Z3
+	PREFETCHT0   64(R11)
 	VADDPS       Z3, Z12, Z12
 	VADDPS       Z2, Z0, Z4
 	VADDPS       Z3, Z1, Z5
@@ -6550,18 +6642,22 @@ masked:
 	MOVQ         R10, R11
 	KMOVW        16(BX), K1
 	VMOVUPS.Z    (R11), K1, Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	KMOVW        20(BX), K1
 	VMOVUPS.Z    (R11), K1, Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	KMOVW        24(BX), K1
 	VMOVUPS.Z    (R11), K1, Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	KMOVW        28(BX), K1
 	VMOVUPS.Z    (R11), K1, Z3
+	PREFETCHT0   64(R11)
 	VADDPS       Z3, Z12, Z12
 	VADDPS       Z2, Z0, Z4
 	VADDPS       Z3, Z1, Z5
@@ -6584,18 +6680,22 @@ masked:
 	MOVQ         R10, R11
 	KMOVW        32(BX), K1
 	VMOVUPS.Z    (R11), K1, Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	KMOVW        36(BX), K1
 	VMOVUPS.Z    (R11), K1, Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	KMOVW        40(BX), K1
 	VMOVUPS.Z    (R11), K1, Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	KMOVW        44(BX), K1
 	VMOVUPS.Z    (R11), K1, Z3
+	PREFETCHT0   64(R11)
 	VADDPS       Z3, Z12, Z12
 	VADDPS       Z2, Z0, Z4
 	VADDPS       Z3, Z1, Z5
@@ -6618,18 +6718,22 @@ masked:
 	MOVQ         R10, R11
 	KMOVW        48(BX), K1
 	VMOVUPS.Z    (R11), K1, Z0
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z0, Z12, Z12
 	KMOVW        52(BX), K1
 	VMOVUPS.Z    (R11), K1, Z1
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z1, Z12, Z12
 	KMOVW        56(BX), K1
 	VMOVUPS.Z    (R11), K1, Z2
+	PREFETCHT0   64(R11)
 	ADDQ         DX, R11
 	VADDPS       Z2, Z12, Z12
 	KMOVW        60(BX), K1
 	VMOVUPS.Z    (R11), K1, Z3
+	PREFETCHT0   64(R11)
 	VADDPS       Z3, Z12, Z12
 	VADDPS       Z2, Z0, Z4
 	VADDPS       Z3, Z1, Z5
