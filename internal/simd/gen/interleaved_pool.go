@@ -105,14 +105,15 @@ const windowParams = "n, rows, cols int, s *int, "
 
 func (t *target) pixelMax(square int) {
 	p := t.pixelPool("max", "sets y to the largest element of each of n windows of rows by cols elements.", windowParams+"x, y *float32", square)
+	if square > 0 {
+		p.maxOfFour()
+		return
+	}
 	best, v, a, b := t.regs[0], t.regs[1], t.regs[2], t.regs[3]
 	p.eachWindow(func() {
 		x, y := t.arg("x"), t.arg("y")
 		t.VMOVUPS(operand.Mem{Base: x}, best)
-		p.elements("", func(i int) {
-			if i == 0 {
-				return
-			}
+		p.elements("", func(int) {
 			t.VMOVUPS(operand.Mem{Base: x}, v)
 			p.beats(v, best, a, b)
 			p.keep(v, best, a)
@@ -121,6 +122,55 @@ func (t *target) pixelMax(square int) {
 	}, []string{"x"}, "y")
 	t.VZEROUPPER()
 	t.RET()
+}
+
+// maxOfFour emits maxima of windows of 2×2. The instruction for a maximum gives its last operand where both are
+// equal, or where either is NaN: then the first NaN is looked for.
+func (p *pixelPool) maxOfFour() {
+	t := p.target
+	n, x, y := t.arg("n"), t.arg("x"), t.arg("y")
+	col, third, fourth, next := t.GP64(), t.GP64(), t.GP64(), t.GP64() // distances from the first element
+	t.MOVQ(p.step(unsafe.Offsetof(window.Col)), col)
+	t.MOVQ(p.step(unsafe.Offsetof(window.Row)), third)
+	t.LEAQ(operand.Mem{Base: third, Index: col, Scale: 2}, third)
+	t.LEAQ(operand.Mem{Base: third, Index: col, Scale: 1}, fourth)
+	t.MOVQ(p.step(unsafe.Offsetof(window.Next)), next)
+	v, best, other, a, b := t.regs[:4], t.regs[4], t.regs[5], t.regs[6], t.regs[7]
+	t.Label("window")
+	t.VMOVUPS(operand.Mem{Base: x}, v[0])
+	for i, at := range []reg.Register{col, third, fourth} {
+		t.VMOVUPS(operand.Mem{Base: x, Index: at, Scale: 1}, v[i+1])
+	}
+	t.VMAXPS(v[0], v[1], best)
+	t.VMAXPS(v[2], v[3], other)
+	t.VMAXPS(best, other, best)
+	if p.mask == opmask {
+		t.VCMPPS(operand.Imm(unordered), v[0], v[1], reg.K2)
+		t.VCMPPS(operand.Imm(unordered), v[2], v[3], reg.K3)
+		t.KORTESTW(reg.K2, reg.K3)
+	} else {
+		t.VCMPPS(operand.Imm(unordered), v[0], v[1], a)
+		t.VCMPPS(operand.Imm(unordered), v[2], v[3], b)
+		t.VORPS(a, b, a)
+		t.VPTEST(a, a)
+	}
+	t.JNE(operand.LabelRef("nan"))
+	t.Label("store")
+	t.VMOVUPS(best, operand.Mem{Base: y})
+	t.ADDQ(next, x)
+	t.ADDQ(operand.Imm(abi.PixelBytes), y)
+	t.DECQ(n)
+	t.JNE(operand.LabelRef("window"))
+	t.VZEROUPPER()
+	t.RET()
+
+	t.Label("nan")
+	t.VMOVAPS(v[0], best)
+	for _, v := range v[1:] {
+		p.beats(v, best, a, b)
+		p.keep(v, best, a)
+	}
+	t.JMP(operand.LabelRef("store"))
 }
 
 // pixelScatter finds the place of each maximum first, and then goes through the window again.

@@ -4147,38 +4147,53 @@ GLOBL one<>(SB), RODATA|NOPTR, $32
 // Requires: AVX
 TEXT ·maxSquareAVX2(SB), NOSPLIT, $0-48
 	MOVQ s+24(FP), AX
+	MOVQ n+0(FP), CX
+	MOVQ x+32(FP), DX
+	MOVQ y+40(FP), BX
+	MOVQ (AX), SI
+	MOVQ 8(AX), DI
+	LEAQ (DI)(SI*2), DI
+	LEAQ (DI)(SI*1), R8
+	MOVQ 16(AX), AX
 
 window:
-	MOVQ      x+32(FP), CX
-	MOVQ      y+40(FP), DX
-	VMOVUPS   (CX), Y0
-	ADDQ      (AX), CX
-	VMOVUPS   (CX), Y1
-	VCMPPS    $0x16, Y0, Y1, Y2
-	VCMPPS    $0x07, Y0, Y0, Y3
-	VANDPS    Y3, Y2, Y2
-	VBLENDVPS Y2, Y1, Y0, Y0
-	ADDQ      (AX), CX
-	ADDQ      8(AX), CX
-	VMOVUPS   (CX), Y1
-	VCMPPS    $0x16, Y0, Y1, Y2
-	VCMPPS    $0x07, Y0, Y0, Y3
-	VANDPS    Y3, Y2, Y2
-	VBLENDVPS Y2, Y1, Y0, Y0
-	ADDQ      (AX), CX
-	VMOVUPS   (CX), Y1
-	VCMPPS    $0x16, Y0, Y1, Y2
-	VCMPPS    $0x07, Y0, Y0, Y3
-	VANDPS    Y3, Y2, Y2
-	VBLENDVPS Y2, Y1, Y0, Y0
-	VMOVUPS   Y0, (DX)
-	MOVQ      16(AX), CX
-	ADDQ      CX, x+32(FP)
-	ADDQ      $0x40, y+40(FP)
-	DECQ      n+0(FP)
-	JNE       window
+	VMOVUPS (DX), Y0
+	VMOVUPS (DX)(SI*1), Y1
+	VMOVUPS (DX)(DI*1), Y2
+	VMOVUPS (DX)(R8*1), Y3
+	VMAXPS  Y0, Y1, Y4
+	VMAXPS  Y2, Y3, Y5
+	VMAXPS  Y4, Y5, Y4
+	VCMPPS  $0x03, Y0, Y1, Y6
+	VCMPPS  $0x03, Y2, Y3, Y7
+	VORPS   Y6, Y7, Y6
+	VPTEST  Y6, Y6
+	JNE     nan
+
+store:
+	VMOVUPS Y4, (BX)
+	ADDQ    AX, DX
+	ADDQ    $0x40, BX
+	DECQ    CX
+	JNE     window
 	VZEROUPPER
 	RET
+
+nan:
+	VMOVAPS   Y0, Y4
+	VCMPPS    $0x16, Y4, Y1, Y6
+	VCMPPS    $0x07, Y4, Y4, Y7
+	VANDPS    Y7, Y6, Y6
+	VBLENDVPS Y6, Y1, Y4, Y4
+	VCMPPS    $0x16, Y4, Y2, Y6
+	VCMPPS    $0x07, Y4, Y4, Y7
+	VANDPS    Y7, Y6, Y6
+	VBLENDVPS Y6, Y2, Y4, Y4
+	VCMPPS    $0x16, Y4, Y3, Y6
+	VCMPPS    $0x07, Y4, Y4, Y7
+	VANDPS    Y7, Y6, Y6
+	VBLENDVPS Y6, Y3, Y4, Y4
+	JMP       store
 
 // func scatterSquareAVX2(n int, rows int, cols int, s *int, x *float32, dy *float32, dx *float32, flags int)
 // Requires: AVX, AVX2

@@ -7326,35 +7326,49 @@ GLOBL one<>(SB), RODATA|NOPTR, $64
 // Requires: AVX, AVX512F
 TEXT ·maxSquareAVX512(SB), NOSPLIT, $0-48
 	MOVQ s+24(FP), AX
+	MOVQ n+0(FP), CX
+	MOVQ x+32(FP), DX
+	MOVQ y+40(FP), BX
+	MOVQ (AX), SI
+	MOVQ 8(AX), DI
+	LEAQ (DI)(SI*2), DI
+	LEAQ (DI)(SI*1), R8
+	MOVQ 16(AX), AX
 
 window:
-	MOVQ    x+32(FP), CX
-	MOVQ    y+40(FP), DX
-	VMOVUPS (CX), Z0
-	ADDQ    (AX), CX
-	VMOVUPS (CX), Z1
-	VCMPPS  $0x16, Z0, Z1, K2
-	VCMPPS  $0x07, Z0, Z0, K2, K2
-	VMOVAPS Z1, K2, Z0
-	ADDQ    (AX), CX
-	ADDQ    8(AX), CX
-	VMOVUPS (CX), Z1
-	VCMPPS  $0x16, Z0, Z1, K2
-	VCMPPS  $0x07, Z0, Z0, K2, K2
-	VMOVAPS Z1, K2, Z0
-	ADDQ    (AX), CX
-	VMOVUPS (CX), Z1
-	VCMPPS  $0x16, Z0, Z1, K2
-	VCMPPS  $0x07, Z0, Z0, K2, K2
-	VMOVAPS Z1, K2, Z0
-	VMOVUPS Z0, (DX)
-	MOVQ    16(AX), CX
-	ADDQ    CX, x+32(FP)
-	ADDQ    $0x40, y+40(FP)
-	DECQ    n+0(FP)
+	VMOVUPS  (DX), Z0
+	VMOVUPS  (DX)(SI*1), Z1
+	VMOVUPS  (DX)(DI*1), Z2
+	VMOVUPS  (DX)(R8*1), Z3
+	VMAXPS   Z0, Z1, Z4
+	VMAXPS   Z2, Z3, Z5
+	VMAXPS   Z4, Z5, Z4
+	VCMPPS   $0x03, Z0, Z1, K2
+	VCMPPS   $0x03, Z2, Z3, K3
+	KORTESTW K2, K3
+	JNE      nan
+
+store:
+	VMOVUPS Z4, (BX)
+	ADDQ    AX, DX
+	ADDQ    $0x40, BX
+	DECQ    CX
 	JNE     window
 	VZEROUPPER
 	RET
+
+nan:
+	VMOVAPS Z0, Z4
+	VCMPPS  $0x16, Z4, Z1, K2
+	VCMPPS  $0x07, Z4, Z4, K2, K2
+	VMOVAPS Z1, K2, Z4
+	VCMPPS  $0x16, Z4, Z2, K2
+	VCMPPS  $0x07, Z4, Z4, K2, K2
+	VMOVAPS Z2, K2, Z4
+	VCMPPS  $0x16, Z4, Z3, K2
+	VCMPPS  $0x07, Z4, Z4, K2, K2
+	VMOVAPS Z3, K2, Z4
+	JMP     store
 
 // func scatterSquareAVX512(n int, rows int, cols int, s *int, x *float32, dy *float32, dx *float32, flags int)
 // Requires: AVX, AVX512DQ, AVX512F
