@@ -167,6 +167,16 @@ func gELUAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint3
 //go:noescape
 func gELUGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
+// gELUTanhAVX2 sets dst to x*sigmoid(u), u = 2 sqrt(2/pi) (x+0.044715x^3).
+//
+//go:noescape
+func gELUTanhAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// gELUTanhGradAVX2 sets dst to the gradient of GELUTanh.
+//
+//go:noescape
+func gELUTanhGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
 // siLUAVX2 sets dst to x*sigmoid(x).
 //
 //go:noescape
@@ -498,6 +508,8 @@ var avx2 = Kernels{
 		ReLUGrad:      reLUGradAVX2,
 		GELU:          gELUAVX2,
 		GELUGrad:      gELUGradAVX2,
+		GELUTanh:      gELUTanhAVX2,
+		GELUTanhGrad:  gELUTanhGradAVX2,
 		SiLU:          siLUAVX2,
 		SiLUGrad:      siLUGradAVX2,
 		HardSwish:     hardSwishAVX2,

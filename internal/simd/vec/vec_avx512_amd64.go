@@ -167,6 +167,16 @@ func gELUAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uin
 //go:noescape
 func gELUGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
+// gELUTanhAVX512 sets dst to x*sigmoid(u), u = 2 sqrt(2/pi) (x+0.044715x^3).
+//
+//go:noescape
+func gELUTanhAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// gELUTanhGradAVX512 sets dst to the gradient of GELUTanh.
+//
+//go:noescape
+func gELUTanhGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
 // siLUAVX512 sets dst to x*sigmoid(x).
 //
 //go:noescape
@@ -498,6 +508,8 @@ var avx512 = Kernels{
 		ReLUGrad:      reLUGradAVX512,
 		GELU:          gELUAVX512,
 		GELUGrad:      gELUGradAVX512,
+		GELUTanh:      gELUTanhAVX512,
+		GELUTanhGrad:  gELUTanhGradAVX512,
 		SiLU:          siLUAVX512,
 		SiLUGrad:      siLUGradAVX512,
 		HardSwish:     hardSwishAVX512,
