@@ -15,6 +15,9 @@ func makePlain() Kernels {
 		width: 1, fmaLoop: fmaLoopGo,
 		sum: func(n int, x, _ *float32) (uint32, float32) { return 0, sumGo(unsafe.Slice(x, n)) },
 		dot: func(n int, x, y *float32) (uint32, float32) { return 0, dotGo(unsafe.Slice(x, n), unsafe.Slice(y, n)) },
+		ordinary: func(n int, x, y *float32) (uint32, float32) {
+			return 0, ordinaryGo(unsafe.Slice(x, n), unsafe.Slice(y, n))
+		},
 		sum8: func(n int, dst, x, y *float32, stride int) uint32 {
 			sum8Go(unsafe.Slice(dst, n), unsafe.Slice(x, 3*stride+n), unsafe.Slice(y, 3*stride+n), stride)
 			return 0
@@ -199,6 +202,16 @@ func dotGo(x, y []float32) float32 {
 		s[i&3] += float64(isa.Flush32(v)) * float64(isa.Flush32(y[i]))
 	}
 	return float32(s[0] + s[1] + (s[2] + s[3]))
+}
+
+func ordinaryGo(x, y []float32) float32 {
+	n := 0
+	for i, v := range x {
+		if isOrdinary(v, y[i]) {
+			n++
+		}
+	}
+	return float32(n)
 }
 
 // fmaLoopGo is the loop in plain Go.

@@ -89,9 +89,9 @@ type Kernels struct {
 	boolKernels
 	gateKernels
 
-	sum, dot func(n int, x, y *float32) (csr uint32, total float32)
-	sum64    func(n int, x, y *float64) (csr uint32, total float64)
-	sum8     func(n int, dst, x, y *float32, stride int) (csr uint32)
+	sum, dot, ordinary func(n int, x, y *float32) (csr uint32, total float32)
+	sum64              func(n int, x, y *float64) (csr uint32, total float64)
+	sum8               func(n int, dst, x, y *float32, stride int) (csr uint32)
 
 	byRows     [opCount]rowsFunc[float32]
 	byRows64   [opCount]rowsFunc[float64]

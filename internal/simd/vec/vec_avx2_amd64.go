@@ -212,6 +212,11 @@ func sumAVX2(n int, x *float32, y *float32) (csr uint32, total float32)
 //go:noescape
 func dotAVX2(n int, x *float32, y *float32) (csr uint32, total float32)
 
+// ordinaryAVX2 returns how many x are positive, normal and finite, beside a y that is finite.
+//
+//go:noescape
+func ordinaryAVX2(n int, x *float32, y *float32) (csr uint32, total float32)
+
 // sum8AVX2 sets dst to the sum of eight rows by halves: four from x on, and four from y on.
 //
 //go:noescape
@@ -516,9 +521,10 @@ var avx2 = Kernels{
 		HardSwishGrad: hardSwishGradAVX2,
 		Pow:           powAVX2,
 	},
-	sum:  sumAVX2,
-	dot:  dotAVX2,
-	sum8: sum8AVX2,
+	sum:      sumAVX2,
+	dot:      dotAVX2,
+	ordinary: ordinaryAVX2,
+	sum8:     sum8AVX2,
 	maps64: [opCount64]mapFunc64{
 		Add:      add64AVX2,
 		AddC:     addC64AVX2,

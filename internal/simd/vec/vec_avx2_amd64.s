@@ -6442,6 +6442,98 @@ done:
 	VZEROUPPER
 	RET
 
+// func ordinaryAVX2(n int, x *float32, y *float32) (csr uint32, total float32)
+// Requires: AVX, SSE
+TEXT ·ordinaryAVX2(SB), NOSPLIT, $0-32
+	STMXCSR csr+24(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    y+16(FP), DX
+	VXORPS  Y11, Y11, Y11
+	VXORPS  Y12, Y12, Y12
+	VXORPS  Y13, Y13, Y13
+	VXORPS  Y14, Y14, Y14
+
+wide:
+	CMPQ      AX, $0x00000010
+	JL        narrow
+	VMOVUPS   (CX), Y0
+	VMOVUPS   32(CX), Y1
+	VMOVUPS   (DX), Y2
+	VMOVUPS   32(DX), Y3
+	VMOVUPS   c00000000<>+0(SB), Y4
+	VMOVUPS   c00000000<>+0(SB), Y5
+	VMULPS    Y4, Y2, Y2
+	VMULPS    Y5, Y3, Y3
+	VADDPS    Y2, Y0, Y0
+	VADDPS    Y3, Y1, Y1
+	VCMPPS    $0x11, c7f800000<>+0(SB), Y0, Y6
+	VBLENDVPS Y6, c3f800000<>+0(SB), Y4, Y2
+	VCMPPS    $0x11, c7f800000<>+0(SB), Y1, Y7
+	VBLENDVPS Y7, c3f800000<>+0(SB), Y5, Y3
+	VCMPPS    $0x11, c00800000<>+0(SB), Y0, Y6
+	VBLENDVPS Y6, Y4, Y2, Y2
+	VCMPPS    $0x11, c00800000<>+0(SB), Y1, Y7
+	VBLENDVPS Y7, Y5, Y3, Y3
+	VADDPS    Y2, Y11, Y11
+	VADDPS    Y3, Y12, Y12
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000040, DX
+	SUBQ      $0x00000010, AX
+	JMP       wide
+
+narrow:
+	CMPQ      AX, $0x00000008
+	JL        rest
+	VMOVUPS   (CX), Y0
+	VMOVUPS   (DX), Y1
+	VMOVUPS   c00000000<>+0(SB), Y2
+	VMULPS    Y2, Y1, Y1
+	VADDPS    Y1, Y0, Y0
+	VCMPPS    $0x11, c7f800000<>+0(SB), Y0, Y3
+	VBLENDVPS Y3, c3f800000<>+0(SB), Y2, Y1
+	VCMPPS    $0x11, c00800000<>+0(SB), Y0, Y3
+	VBLENDVPS Y3, Y2, Y1, Y1
+	VADDPS    Y1, Y11, Y11
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000020, DX
+	SUBQ      $0x00000008, AX
+	JMP       narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*4), Y15
+	VMASKMOVPS (CX), Y15, Y0
+	VMASKMOVPS (DX), Y15, Y1
+	VMOVUPS    c00000000<>+0(SB), Y2
+	VMULPS     Y2, Y1, Y1
+	VADDPS     Y1, Y0, Y0
+	VCMPPS     $0x11, c7f800000<>+0(SB), Y0, Y3
+	VBLENDVPS  Y3, c3f800000<>+0(SB), Y2, Y1
+	VCMPPS     $0x11, c00800000<>+0(SB), Y0, Y3
+	VBLENDVPS  Y3, Y2, Y1, Y1
+	VADDPS     Y1, Y11, Y11
+
+done:
+	VADDPS       Y12, Y11, Y11
+	VADDPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      Y11, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VPSHUFD      $0x01, X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, total+28(FP)
+	LDMXCSR      csr+24(FP)
+	VZEROUPPER
+	RET
+
 // func sum8AVX2(n int, dst *float32, x *float32, y *float32, stride int) (csr uint32)
 // Requires: AVX, SSE
 TEXT ·sum8AVX2(SB), NOSPLIT, $0-44

@@ -212,6 +212,11 @@ func sumAVX512(n int, x *float32, y *float32) (csr uint32, total float32)
 //go:noescape
 func dotAVX512(n int, x *float32, y *float32) (csr uint32, total float32)
 
+// ordinaryAVX512 returns how many x are positive, normal and finite, beside a y that is finite.
+//
+//go:noescape
+func ordinaryAVX512(n int, x *float32, y *float32) (csr uint32, total float32)
+
 // sum8AVX512 sets dst to the sum of eight rows by halves: four from x on, and four from y on.
 //
 //go:noescape
@@ -516,9 +521,10 @@ var avx512 = Kernels{
 		HardSwishGrad: hardSwishGradAVX512,
 		Pow:           powAVX512,
 	},
-	sum:  sumAVX512,
-	dot:  dotAVX512,
-	sum8: sum8AVX512,
+	sum:      sumAVX512,
+	dot:      dotAVX512,
+	ordinary: ordinaryAVX512,
+	sum8:     sum8AVX512,
 	maps64: [opCount64]mapFunc64{
 		Add:      add64AVX512,
 		AddC:     addC64AVX512,
