@@ -22,7 +22,8 @@ func makePlain() Kernels {
 			sum8Go(unsafe.Slice(dst, n), unsafe.Slice(x, 3*stride+n), unsafe.Slice(y, 3*stride+n), stride)
 			return 0
 		},
-		repeat: repeatGo[float32], repeat64: repeatGo[float64], copyPlanes: copyPlanesGo, mixRows: mixRowsGo[float32], mixRows64: mixRowsGo[float64],
+		idsBeyond: idsBeyondGo,
+		repeat:    repeatGo[float32], repeat64: repeatGo[float64], copyPlanes: copyPlanesGo, mixRows: mixRowsGo[float32], mixRows64: mixRowsGo[float64],
 	}
 	v.maps64, v.sum64 = maps64Go, func(n int, x, _ *float64) (uint32, float64) { return 0, sum64Go(unsafe.Slice(x, n)) }
 	for op, f := range formulas {

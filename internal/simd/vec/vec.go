@@ -93,6 +93,8 @@ type Kernels struct {
 	sum64              func(n int, x, y *float64) (csr uint32, total float64)
 	sum8               func(n int, dst, x, y *float32, stride int) (csr uint32)
 
+	idsBeyond func(n int, ids *int32, last int32) uint32
+
 	byRows     [opCount]rowsFunc[float32]
 	byRows64   [opCount]rowsFunc[float64]
 	repeat     func(rows, n int, dst, x *float32, stride int)

@@ -422,6 +422,11 @@ func divRows64AVX2(rows int, n int, dst *float64, x *float64, c *float64, stride
 //go:noescape
 func mixRows64AVX2(rows int, n int, dst *float64, x *float64, starts *int32, ids *int32, w *float64) (csr uint32)
 
+// idsBeyondAVX2 returns 0 if all of n > 0 ids are from 0 to last.
+//
+//go:noescape
+func idsBeyondAVX2(n int, ids *int32, last int32) (beyond uint32)
+
 // copyPlanesAVX2 copies planes > 0 of rows > 0 of n > 0 elements. Strides are in bytes.
 //
 //go:noescape
@@ -571,6 +576,7 @@ var avx2 = Kernels{
 		Div: divRows64AVX2,
 	},
 	mixRows64:  mixRows64AVX2,
+	idsBeyond:  idsBeyondAVX2,
 	copyPlanes: copyPlanesAVX2,
 	gateKernels: gateKernels{
 		lstm:     lstmAVX2,

@@ -11363,6 +11363,71 @@ next:
 	VZEROUPPER
 	RET
 
+// func idsBeyondAVX2(n int, ids *int32, last int32) (beyond uint32)
+// Requires: AVX, AVX2
+TEXT ·idsBeyondAVX2(SB), NOSPLIT, $0-28
+	MOVQ         n+0(FP), AX
+	MOVQ         ids+8(FP), CX
+	VBROADCASTSS last+16(FP), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+
+wide:
+	CMPQ    AX, $0x00000020
+	JL      narrow
+	VMOVUPS (CX), Y5
+	VPSUBD  Y5, Y0, Y9
+	VORPS   Y5, Y1, Y1
+	VORPS   Y9, Y1, Y1
+	VMOVUPS 32(CX), Y6
+	VPSUBD  Y6, Y0, Y10
+	VORPS   Y6, Y2, Y2
+	VORPS   Y10, Y2, Y2
+	VMOVUPS 64(CX), Y7
+	VPSUBD  Y7, Y0, Y11
+	VORPS   Y7, Y3, Y3
+	VORPS   Y11, Y3, Y3
+	VMOVUPS 96(CX), Y8
+	VPSUBD  Y8, Y0, Y12
+	VORPS   Y8, Y4, Y4
+	VORPS   Y12, Y4, Y4
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x00000020, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000008
+	JL      rest
+	VMOVUPS (CX), Y5
+	VPSUBD  Y5, Y0, Y9
+	VORPS   Y5, Y1, Y1
+	VORPS   Y9, Y1, Y1
+	ADDQ    $0x00000020, CX
+	SUBQ    $0x00000008, AX
+	JMP     narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), DX
+	NEGQ       AX
+	VMOVUPS    (DX)(AX*4), Y15
+	VMASKMOVPS (CX), Y15, Y5
+	VPSUBD     Y5, Y0, Y9
+	VORPS      Y5, Y1, Y1
+	VORPS      Y9, Y1, Y1
+
+done:
+	VORPS     Y2, Y1, Y1
+	VORPS     Y3, Y1, Y1
+	VORPS     Y4, Y1, Y1
+	VMOVMSKPS Y1, AX
+	MOVL      AX, beyond+24(FP)
+	VZEROUPPER
+	RET
+
 // func copyPlanesAVX2(planes int, rows int, n int, dst *float32, dstPlane int, dstRow int, src *float32, srcPlane int, srcRow int)
 // Requires: AVX
 TEXT ·copyPlanesAVX2(SB), NOSPLIT, $0-72

@@ -14178,6 +14178,73 @@ next:
 	VZEROUPPER
 	RET
 
+// func idsBeyondAVX512(n int, ids *int32, last int32) (beyond uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·idsBeyondAVX512(SB), NOSPLIT, $0-28
+	MOVQ         n+0(FP), AX
+	MOVQ         ids+8(FP), CX
+	VBROADCASTSS last+16(FP), Z0
+	VXORPS       Z1, Z1, Z1
+	VXORPS       Z2, Z2, Z2
+	VXORPS       Z3, Z3, Z3
+	VXORPS       Z4, Z4, Z4
+
+wide:
+	CMPQ    AX, $0x00000040
+	JL      narrow
+	VMOVUPS (CX), Z5
+	VPSUBD  Z5, Z0, Z9
+	VORPS   Z5, Z1, Z1
+	VORPS   Z9, Z1, Z1
+	VMOVUPS 64(CX), Z6
+	VPSUBD  Z6, Z0, Z10
+	VORPS   Z6, Z2, Z2
+	VORPS   Z10, Z2, Z2
+	VMOVUPS 128(CX), Z7
+	VPSUBD  Z7, Z0, Z11
+	VORPS   Z7, Z3, Z3
+	VORPS   Z11, Z3, Z3
+	VMOVUPS 192(CX), Z8
+	VPSUBD  Z8, Z0, Z12
+	VORPS   Z8, Z4, Z4
+	VORPS   Z12, Z4, Z4
+	ADDQ    $0x00000100, CX
+	SUBQ    $0x00000040, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000010
+	JL      rest
+	VMOVUPS (CX), Z5
+	VPSUBD  Z5, Z0, Z9
+	VORPS   Z5, Z1, Z1
+	VORPS   Z9, Z1, Z1
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x00000010, AX
+	JMP     narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, DX
+	BZHIQ     AX, DX, DX
+	KMOVW     DX, K1
+	VMOVUPS.Z (CX), K1, Z5
+	VPSUBD    Z5, Z0, Z9
+	VORPS     Z5, Z1, Z1
+	VORPS     Z9, Z1, Z1
+
+done:
+	VORPS         Z2, Z1, Z1
+	VORPS         Z3, Z1, Z1
+	VORPS         Z4, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VORPS         Y0, Y1, Y1
+	VMOVMSKPS     Y1, AX
+	MOVL          AX, beyond+24(FP)
+	VZEROUPPER
+	RET
+
 // func copyPlanesAVX512(planes int, rows int, n int, dst *float32, dstPlane int, dstRow int, src *float32, srcPlane int, srcRow int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·copyPlanesAVX512(SB), NOSPLIT, $0-72
