@@ -22,6 +22,9 @@
 //	tanh     1.38   erf    1.0
 //	sigmoid  2.5    sin, cos, pow in general: 0.5 (in float64)
 //
+// GELU and SiLU, in which a small number may be the difference of large ones, are within 1.3e-7 of
+// |x|, and GELU's gradient, of either form, is within 2e-7 of that by the result.
+//
 // A power by a multiple of 1/4, from -1 to 4, or by -2, -3 or -4 is a product of roots, within 4
 // ulp.
 //

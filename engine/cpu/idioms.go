@@ -53,6 +53,13 @@ func makeIdioms() []idiom {
 	s := of(engine.Sigmoid, clip)
 	rise := of(engine.Select, within, times(times(dy, x), times(s, of(engine.Sub, n(1), s))), n(0))
 
+	c := n(2 * math.Sqrt2 / math.SqrtPi)
+	bent := of(engine.Add, times(times(clip, clip), n(.044715)), n(1))
+	t := of(engine.Sigmoid, times(times(clip, bent), c))
+	with := times(times(times(dy, x), times(t, of(engine.Sub, n(1), t))), c)
+	cubic := times(times(with, clip), n(.044715), clip)
+	climb := of(engine.Select, within, of(engine.Add, of(engine.Add, times(with, bent), cubic), cubic), n(0))
+
 	low, high := of(engine.Lt, x, n(-3)), of(engine.Ge, x, n(3))
 	beyond := of(engine.Or, low, high)
 	inside := of(engine.Select, beyond, n(0), x)
@@ -61,9 +68,11 @@ func makeIdioms() []idiom {
 	bend := of(engine.Add, times(above6, above), times(above6, inside))
 	return []idiom{
 		{vec.GELU, 300, times(half, twice)},
-		{vec.GELUGrad, 600, of(engine.Add, slope, times(dy, twice, n(.5)))},
+		{vec.GELUGrad, 450, of(engine.Add, slope, times(dy, twice, n(.5)))},
 		{vec.SiLU, 256, times(x, s)},
 		{vec.SiLUGrad, 300, of(engine.Add, times(dy, s), rise)},
+		{vec.GELUTanh, 360, times(x, t)},
+		{vec.GELUTanhGrad, 550, of(engine.Add, times(dy, t), climb)},
 		{vec.HardSwish, 50, of(engine.Select, low, n(0), of(engine.Select, high, x, times(inside, above, n(1./6))))},
 		{vec.HardSwishGrad, 60, of(engine.Add, of(engine.Select, high, of(engine.Select, low, n(0), dy), n(0)), of(engine.Select, beyond, n(0), bend))},
 	}

@@ -54,19 +54,30 @@ func gathering[I word](e Engine, b engine.Bound, p picks, width int) engine.Boun
 
 // whole is b, ref's kernel, which reports ids that are none of the n, with work in its place where
 // all are.
-func whole[I word](b engine.Bound, n int, work *loop) engine.Bound {
+func whole[I word](e Engine, b engine.Bound, n int, work *loop) engine.Bound {
 	refuse := b.Kernel
 	b.By, b.Serial = name, work.serial()
 	b.Kernel = func(c *engine.Call) error {
-		for _, id := range words[I](c.In[1]) {
-			if uint64(int64(id)) >= uint64(n) { // negative ones are large
-				return refuse(c)
-			}
+		if !indices(e, words[I](c.In[1]), n) {
+			return refuse(c)
 		}
 		work.run(c)
 		return nil
 	}
 	return b
+}
+
+// indices reports whether all ids are some of the n.
+func indices[I word](e Engine, ids []I, n int) bool {
+	if ids, ok := any(ids).([]int32); ok {
+		return e.simd.Vec.Indices(ids, n)
+	}
+	for _, id := range ids {
+		if uint64(int64(id)) >= uint64(n) { // negative ones are large
+			return false
+		}
+	}
+	return true
 }
 
 // gatherWords shares out the rows of y, of width elements each; where that is one, those of m.
@@ -77,7 +88,7 @@ func gatherWords[I, W word](e Engine, b engine.Bound, p picks) engine.Bound {
 	if p.width == 1 {
 		return sharedRows[I, W](e, b, p)
 	}
-	return whole[I](b, p.n, e.newLoop(p.count*p.m, 10+p.width/8, func(c *engine.Call, _, lo, hi int) {
+	return whole[I](e, b, p.n, e.newLoop(p.count*p.m, 10+p.width/8, func(c *engine.Call, _, lo, hi int) {
 		x, y, ids := words[W](c.In[0]), words[W](c.Out[0]), words[I](c.In[1])
 		for i := lo; i < hi; i++ {
 			row, from := nth(y, i, p.width), nth(x, i/p.m, p.size())
@@ -142,7 +153,7 @@ func checkedRows[I, W word](e Engine, b engine.Bound, p picks) engine.Bound {
 // sharedRows picks rows by the same ids, several at a time.
 func sharedRows[I, W word](e Engine, b engine.Bound, p picks) engine.Bound {
 	sets := partsOf(p.count, sideRows)
-	return whole[I](b, p.n, e.newLoop(sets.count, 10+sideRows*p.m/4, func(c *engine.Call, _, lo, hi int) {
+	return whole[I](e, b, p.n, e.newLoop(sets.count, 10+sideRows*p.m/4, func(c *engine.Call, _, lo, hi int) {
 		x, y, ids := words[W](c.In[0]), words[W](c.Out[0]), words[I](c.In[1])
 		for i := lo; i < hi; i++ {
 			from, to := sets.bounds(i)
@@ -199,7 +210,7 @@ func scatterAdd[I word, T shape.Float](e Engine, b engine.Bound, p picks) engine
 	}
 	const stretch = 256
 	stretches := partsOf(p.width, stretch)
-	return whole[I](b, p.n, e.newLoop(p.count*stretches.count, 10+p.m*(3+min(p.width, stretch)/4), func(c *engine.Call, _, lo, hi int) {
+	return whole[I](e, b, p.n, e.newLoop(p.count*stretches.count, 10+p.m*(3+min(p.width, stretch)/4), func(c *engine.Call, _, lo, hi int) {
 		dy, dx, ids := engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0]), words[I](c.In[1])
 		for i := lo; i < hi; i++ {
 			o := i / stretches.count
@@ -210,9 +221,10 @@ func scatterAdd[I word, T shape.Float](e Engine, b engine.Bound, p picks) engine
 			}
 			switch of := ids[p.idsOf(o, p.m*p.width):]; {
 			case p.along:
-				for k, v := range add {
-					if j := k % p.width; from <= j && j < to {
-						slab[int(of[k])*p.width+j] += v
+				for k := range p.m {
+					row, id := nth(add, k, p.width)[from:to], nth(of, k, p.width)[from:to]
+					for j, v := range row {
+						slab[int(id[j])*p.width+from+j] += v
 					}
 				}
 			default:
@@ -231,7 +243,7 @@ const sideRows = 4
 // scatterRows shares out rows of single elements.
 func scatterRows[I word, T shape.Float](e Engine, b engine.Bound, p picks) engine.Bound {
 	sets := partsOf(p.count, sideRows)
-	return whole[I](b, p.n, e.newLoop(sets.count, 20+sideRows*(p.n/16+p.m), func(c *engine.Call, _, lo, hi int) {
+	return whole[I](e, b, p.n, e.newLoop(sets.count, 20+sideRows*(p.n/16+p.m), func(c *engine.Call, _, lo, hi int) {
 		dy, dx, all := engine.Slice[T](c.In[0]), engine.Slice[T](c.Out[0]), words[I](c.In[1])
 		for i := lo; i < hi; i++ {
 			from, to := sets.bounds(i)

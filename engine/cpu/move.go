@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"slices"
 
 	"github.com/plexaura/plexaura/engine"
 	"github.com/plexaura/plexaura/shape"
@@ -99,6 +100,26 @@ func inTurn(loops ...*loop) engine.Bound {
 	}}
 }
 
+// together returns one loop that does, item by item, what loops of as many items each do: parts of short rows, which
+// adjoin in the result, are then written about the same time. Loops of different numbers of items stay as they are.
+func (e Engine) together(loops []*loop) []*loop {
+	if len(loops) < 2 || slices.ContainsFunc(loops, func(l *loop) bool { return l.n != loops[0].n }) {
+		return loops
+	}
+	grain := loops[0].grain
+	for _, l := range loops {
+		grain = min(grain, l.grain)
+	}
+	all := e.newLoop(loops[0].n, max(chunkWork*len(loops)/grain, 1), func(c *engine.Call, slot, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			for _, l := range loops {
+				l.body(c, slot, i, i+1)
+			}
+		}
+	})
+	return []*loop{all}
+}
+
 // clearing returns the loop that sets output 0 to zeros, of so many bytes.
 func (e Engine) clearing(bytes int) *loop {
 	const line = 4096
@@ -142,6 +163,9 @@ func (e Engine) BindConcat(axis int, in []engine.Operand, out engine.Operand) (e
 			loops = append(loops, copyParts(e, out.Width(), partOf(out.Shape, t.Shape, w), true, i))
 		}
 		w.Start[axis] += t.Int(axis)
+	}
+	if row := slabsOf(axis, out.Shape); row.size()*out.Width() <= shortSpan*wordBytes {
+		loops = e.together(loops)
 	}
 	b := inTurn(loops...)
 	b.Joined = engine.Parts(axis, engine.Types(in))

@@ -236,10 +236,7 @@ func (a *alongRows[T]) moments(s rowSet) {
 // spread sets the centre of each run to the mean of its group, of so many that have so many runs each.
 func (a *alongRows[T]) spread(groups, per int) {
 	for g, m := range a.mean[:groups] {
-		centre := T(m)
-		for i := range per {
-			a.centre[g*per+i] = centre
-		}
+		setRuns(a.centre, g, per, T(m))
 	}
 }
 
@@ -264,14 +261,39 @@ func (a *alongRows[T]) apply(op totals.Map, s rowSet, m totals.MapRows[T], z, ds
 
 // factors sets a to the scale of each run, times gamma if that is the same in all of it.
 func (a *alongRows[T]) factors(s rowSet, gamma []T) {
-	for g, scale := range a.scales[:s.groups] {
-		for i := g * s.per; i < (g+1)*s.per; i++ {
-			if a.weights == 1 {
-				a.a[i] = T(scale)
-			} else {
-				a.a[i] = T(scale * float64(gamma[s.by+i*s.byStride]))
-			}
+	scales := a.scales[:s.groups]
+	if a.weights == 1 {
+		for g, scale := range scales {
+			setRuns(a.a, g, s.per, T(scale))
 		}
+		return
+	}
+	strided(a.a[:s.n], gamma[s.by:], s.byStride)
+	for g, scale := range scales {
+		of := nth(a.a, g, s.per)
+		for i, v := range of {
+			of[i] = T(scale * float64(v))
+		}
+	}
+}
+
+// setRuns sets the numbers of the runs of group g, of which each group has so many.
+func setRuns[T isa.Float](runs []T, g, per int, v T) {
+	if per == 1 {
+		runs[g] = v
+		return
+	}
+	fill(nth(runs, g, per), v)
+}
+
+// strided sets to to elements of v that are so far apart.
+func strided[T isa.Float](to, v []T, stride int) {
+	if stride == 1 {
+		copy(to, v)
+		return
+	}
+	for i := range to {
+		to[i] = v[i*stride]
 	}
 }
 
@@ -282,9 +304,7 @@ func (a *alongRows[T]) normalise(s rowSet, slot int) {
 	if a.weights == 1 {
 		a.apply(totals.ScaleBy, s, totals.MapRows[T]{P: gamma[s.by:], Q: beta[s.by:]}, nil, y)
 	} else {
-		for i := range s.n {
-			a.b[i] = beta[s.by+i*s.byStride]
-		}
+		strided(a.b[:s.n], beta[s.by:], s.byStride)
 		a.apply(totals.Scale, s, totals.MapRows[T]{}, nil, y)
 	}
 	if a.tail == nil {
@@ -316,14 +336,13 @@ func (a *alongRows[T]) weighSums(s rowSet, gamma []T) {
 		addEach(a.hx[:s.groups], a.a[:s.n], s.per)
 		return
 	}
+	strided(a.d[:s.n], gamma[s.by:], s.byStride)
 	for g := range s.groups {
-		h, hx := a.h[g], a.hx[g]
-		for i := g * s.per; i < (g+1)*s.per; i++ {
-			factor := float64(gamma[s.by+i*s.byStride])
-			h += factor * float64(a.b[i])
-			hx += factor * float64(a.a[i])
+		h, hx, factors := nth(a.b, g, s.per), nth(a.a, g, s.per), nth(a.d, g, s.per)
+		for i, factor := range factors {
+			a.h[g] += float64(factor) * float64(h[i])
+			a.hx[g] += float64(factor) * float64(hx[i])
 		}
-		a.h[g], a.hx[g] = h, hx
 	}
 }
 
@@ -335,10 +354,8 @@ func (a *alongRows[T]) blend(s rowSet) {
 	for g, scale := range a.scales[:s.groups] {
 		h, mean := a.h[g], a.mean[g]
 		hx := a.hx[g] + h*(float64(T(mean))-mean)
-		b, d := T(scale*scale*scale*hx*part), T(scale*h*part)
-		for i := g * s.per; i < (g+1)*s.per; i++ {
-			a.b[i], a.d[i] = b, d
-		}
+		setRuns(a.b, g, s.per, T(scale*scale*scale*hx*part))
+		setRuns(a.d, g, s.per, T(scale*h*part))
 	}
 	a.factors(s, gamma)
 	op, m := totals.Blend, totals.MapRows[T]{}

@@ -73,7 +73,8 @@ class Twin:
                 return [self.f(*self.xs, **self.attrs).contiguous()]
         y = self.f(*self.xs, **self.attrs)
         dy = getattr(self, "dy", None)
-        return [y.detach(), *(torch.autograd.grad(y, self.wrt, dy) if dy is not None else ())]
+        outs = [y.detach(), *(torch.autograd.grad(y, self.wrt, dy) if dy is not None else ())]
+        return [out.contiguous() for out in outs]
 
     def check(self):
         total = 0.0

@@ -27,6 +27,7 @@ func vectors(t *target) string {
 		s.WriteString(mapsByRows(of))
 		fmt.Fprintf(&s, "\tmixRows%s: %s,\n", of.suffix(), mixRows(of))
 	}
+	fmt.Fprintf(&s, "\tidsBeyond: %s,\n", idsBeyond(t))
 	rowCopy(t)
 	fmt.Fprintf(&s, "\tcopyPlanes: copyPlanes%s,\n", t.name)
 	s.WriteString(gates(t))

@@ -23,6 +23,8 @@ type loop struct {
 	live      int        // vectors of in and of temporaries that body needs at once
 	unroll    int        // 0 means 4
 
+	piecewise *piecewise // a function by polynomials that body picks; kept in registers where there is room
+
 	// accumulate says that body adds to acc, and that the kernel returns the total.
 	accumulate bool
 
@@ -52,17 +54,18 @@ type values []operand.Op
 type lanes struct {
 	*target
 	*loop
-	n       int // vectors in a turn
-	masked  bool
-	next    int // first free register
-	limit   int // first pinned register
-	ptr     map[string]reg.Register
-	scalar  map[string]reg.Register
-	pinned  map[constant]reg.Register
-	loaded  map[string]values
-	counter reg.Register
-	stride  [4]reg.Register // that many times: 1 and 3
-	pitch   [4]reg.Register // likewise
+	n            int // vectors in a turn
+	masked       bool
+	next         int // first free register
+	limit        int // first pinned register
+	ptr          map[string]reg.Register
+	scalar       map[string]reg.Register
+	pinned       map[constant]reg.Register
+	coefficients [16]reg.Register // the rows of piecewise that are in registers
+	loaded       map[string]values
+	counter      reg.Register
+	stride       [4]reg.Register // that many times: 1 and 3
+	pitch        [4]reg.Register // likewise
 
 	accumulators []reg.VecPhysical
 	acc          values // of this turn
@@ -153,14 +156,26 @@ func (e *lanes) pin() {
 		e.scalar[s] = e.regs[e.limit]
 		e.broadcast(e.param(s), e.scalar[s])
 	}
-	for _, c := range e.consts {
-		if e.limit <= 4*e.live {
-			return
+	if e.piecewise != nil {
+		for i := range e.piecewise.rows {
+			e.coefficients[i] = e.pinOne(e.piecewise.memory(e.target, i))
 		}
-		e.limit--
-		e.pinned[c] = e.regs[e.limit]
-		e.VMOVUPS(e.memory(c), e.pinned[c])
 	}
+	for _, c := range e.consts {
+		if r := e.pinOne(e.memory(c)); r != nil {
+			e.pinned[c] = r
+		}
+	}
+}
+
+// pinOne gives a register to what is in memory, if there is one left.
+func (e *lanes) pinOne(m operand.Mem) reg.Register {
+	if e.limit <= 4*e.live {
+		return nil
+	}
+	e.limit--
+	e.VMOVUPS(m, e.regs[e.limit])
+	return e.regs[e.limit]
 }
 
 // memory is a vector full of c.

@@ -21,6 +21,18 @@ func reductions() []*loop {
 				e.addmul(e.acc, e.val("x"), e.val("y"))
 				return nil
 			}},
+		{name: "ordinary", doc: "returns how many x are positive, normal and finite, beside a y that is finite.", params: "n int, x, y *float32",
+			in: []string{"x", "y"}, live: 4, consts: []constant{0, f(1), smallest, infinity},
+			body: func(e *lanes) []values {
+				x, y, zero, t := e.val("x"), e.val("y"), e.tmp(), e.tmp()
+				e.set(zero, 0)
+				e.mul(y, y, zero) // NaN where y is not finite
+				e.sum(x, x, y)
+				e.where(less, y, x, e.c(infinity), e.c(f(1)), zero, t)
+				e.where(less, y, x, e.c(smallest), zero, y, t)
+				e.sum(e.acc, e.acc, y)
+				return nil
+			}},
 	}
 	for _, l := range all {
 		l.unroll, l.accumulate = sums, true

@@ -37,6 +37,7 @@ func TestVectorKernelsStayInsideTheirOperands(t *testing.T) {
 				k.Repeat64(guarded64(t, n, behind), n, guarded64(t, 1, behind), 1)
 				starts, ids := simdtest.Guarded[int32](t, 2, behind), simdtest.Guarded[int32](t, 1, behind)
 				starts[1], ids[0] = 1, 0
+				k.Indices(simdtest.Guarded[int32](t, n, behind), 9)
 				k.MixRows(dst, x, n, starts, ids, y[:1])
 				k.MixRows64(guarded64(t, n, behind), guarded64(t, n, behind), n, starts, ids, guarded64(t, 1, behind))
 			}

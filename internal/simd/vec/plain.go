@@ -15,11 +15,15 @@ func makePlain() Kernels {
 		width: 1, fmaLoop: fmaLoopGo,
 		sum: func(n int, x, _ *float32) (uint32, float32) { return 0, sumGo(unsafe.Slice(x, n)) },
 		dot: func(n int, x, y *float32) (uint32, float32) { return 0, dotGo(unsafe.Slice(x, n), unsafe.Slice(y, n)) },
+		ordinary: func(n int, x, y *float32) (uint32, float32) {
+			return 0, ordinaryGo(unsafe.Slice(x, n), unsafe.Slice(y, n))
+		},
 		sum8: func(n int, dst, x, y *float32, stride int) uint32 {
 			sum8Go(unsafe.Slice(dst, n), unsafe.Slice(x, 3*stride+n), unsafe.Slice(y, 3*stride+n), stride)
 			return 0
 		},
-		repeat: repeatGo[float32], repeat64: repeatGo[float64], copyPlanes: copyPlanesGo, mixRows: mixRowsGo[float32], mixRows64: mixRowsGo[float64],
+		idsBeyond: idsBeyondGo,
+		repeat:    repeatGo[float32], repeat64: repeatGo[float64], copyPlanes: copyPlanesGo, mixRows: mixRowsGo[float32], mixRows64: mixRowsGo[float64],
 	}
 	v.maps64, v.sum64 = maps64Go, func(n int, x, _ *float64) (uint32, float64) { return 0, sum64Go(unsafe.Slice(x, n)) }
 	for op, f := range formulas {
@@ -76,10 +80,12 @@ var formulas = [opCount]func(x, y, c float32) float32{
 		return x
 	},
 	Pow:           func(x, y, _ float32) float32 { return float32(math.Pow(float64(x), float64(y))) },
-	GELU:          func(x, _, _ float32) float32 { return x / 2 * (float32(math.Erf(float64(x*sqrtHalf))) + 1) },
+	GELU:          func(x, _, _ float32) float32 { return gelu(x) },
 	GELUGrad:      func(x, y, _ float32) float32 { return geluGrad(x, y) },
-	SiLU:          func(x, _, _ float32) float32 { return x * float32(sigmoid64(float64(x))) },
+	SiLU:          func(x, _, _ float32) float32 { return float32(float64(x) * sigmoid64(float64(x))) },
 	SiLUGrad:      func(x, y, _ float32) float32 { return siluGrad(x, y) },
+	GELUTanh:      func(x, _, _ float32) float32 { return geluTanh(x) },
+	GELUTanhGrad:  func(x, y, _ float32) float32 { return geluTanhGrad(x, y) },
 	HardSwish:     func(x, _, _ float32) float32 { return hardSwish(x) },
 	HardSwishGrad: func(x, y, _ float32) float32 { return hardSwishGrad(x, y) },
 	Axpy:          func(x, y, c float32) float32 { return isa.Flush32(float32(c*x)) + y },
@@ -197,6 +203,16 @@ func dotGo(x, y []float32) float32 {
 		s[i&3] += float64(isa.Flush32(v)) * float64(isa.Flush32(y[i]))
 	}
 	return float32(s[0] + s[1] + (s[2] + s[3]))
+}
+
+func ordinaryGo(x, y []float32) float32 {
+	n := 0
+	for i, v := range x {
+		if isOrdinary(v, y[i]) {
+			n++
+		}
+	}
+	return float32(n)
 }
 
 // fmaLoopGo is the loop in plain Go.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plexaura/plexaura/internal/simd/isa"
+	"github.com/plexaura/plexaura/internal/simd/simdtest"
 )
 
 // TestPowersAreAccurate: of numbers of all magnitudes, to powers that give all magnitudes, and near 1.
@@ -57,6 +58,27 @@ func TestPowersOfSpecialNumbersAreThoseOfMath(t *testing.T) {
 				continue
 			}
 			require.LessOrEqual(t, ulps(got[i], float64(want)), 1., "%v to the %v: %v, want %v", x[i], y[i], got[i], want)
+		}
+	})
+}
+
+// TestOneNumberThatIsNotOrdinary, anywhere in a vector, is found.
+func TestOneNumberThatIsNotOrdinary(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	odd := [][2]float32{{0, 2}, {-1, 2}, {1e-40, .5}, {inf, -1}, {nan, 1}, {2, inf}, {2, -inf}, {2, nan}}
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(10, 64))
+		for range 300 {
+			n := 1 + rng.IntN(2*powerLen+40)
+			at, of := rng.IntN(n), odd[rng.IntN(len(odd))]
+			x, y, got := simdtest.Repeat(2, n), simdtest.Repeat(3, n), make([]float32, n)
+			x[at], y[at] = of[0], of[1]
+			want := simdtest.Repeat(8, n)
+			want[at] = float32(math.Pow(float64(of[0]), float64(of[1])))
+			k.Map(Pow, got, x, y, 0)
+			simdtest.RequireBits(t, want, got)
+			_, count := k.ordinary(n, &x[0], &y[0])
+			require.EqualValues(t, n-1, count)
 		}
 	})
 }

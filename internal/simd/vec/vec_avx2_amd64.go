@@ -167,6 +167,16 @@ func gELUAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint3
 //go:noescape
 func gELUGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
+// gELUTanhAVX2 sets dst to x*sigmoid(u), u = 2 sqrt(2/pi) (x+0.044715x^3).
+//
+//go:noescape
+func gELUTanhAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// gELUTanhGradAVX2 sets dst to the gradient of GELUTanh.
+//
+//go:noescape
+func gELUTanhGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
 // siLUAVX2 sets dst to x*sigmoid(x).
 //
 //go:noescape
@@ -201,6 +211,11 @@ func sumAVX2(n int, x *float32, y *float32) (csr uint32, total float32)
 //
 //go:noescape
 func dotAVX2(n int, x *float32, y *float32) (csr uint32, total float32)
+
+// ordinaryAVX2 returns how many x are positive, normal and finite, beside a y that is finite.
+//
+//go:noescape
+func ordinaryAVX2(n int, x *float32, y *float32) (csr uint32, total float32)
 
 // sum8AVX2 sets dst to the sum of eight rows by halves: four from x on, and four from y on.
 //
@@ -407,6 +422,11 @@ func divRows64AVX2(rows int, n int, dst *float64, x *float64, c *float64, stride
 //go:noescape
 func mixRows64AVX2(rows int, n int, dst *float64, x *float64, starts *int32, ids *int32, w *float64) (csr uint32)
 
+// idsBeyondAVX2 returns 0 if all of n > 0 ids are from 0 to last.
+//
+//go:noescape
+func idsBeyondAVX2(n int, ids *int32, last int32) (beyond uint32)
+
 // copyPlanesAVX2 copies planes > 0 of rows > 0 of n > 0 elements. Strides are in bytes.
 //
 //go:noescape
@@ -498,15 +518,18 @@ var avx2 = Kernels{
 		ReLUGrad:      reLUGradAVX2,
 		GELU:          gELUAVX2,
 		GELUGrad:      gELUGradAVX2,
+		GELUTanh:      gELUTanhAVX2,
+		GELUTanhGrad:  gELUTanhGradAVX2,
 		SiLU:          siLUAVX2,
 		SiLUGrad:      siLUGradAVX2,
 		HardSwish:     hardSwishAVX2,
 		HardSwishGrad: hardSwishGradAVX2,
 		Pow:           powAVX2,
 	},
-	sum:  sumAVX2,
-	dot:  dotAVX2,
-	sum8: sum8AVX2,
+	sum:      sumAVX2,
+	dot:      dotAVX2,
+	ordinary: ordinaryAVX2,
+	sum8:     sum8AVX2,
 	maps64: [opCount64]mapFunc64{
 		Add:      add64AVX2,
 		AddC:     addC64AVX2,
@@ -553,6 +576,7 @@ var avx2 = Kernels{
 		Div: divRows64AVX2,
 	},
 	mixRows64:  mixRows64AVX2,
+	idsBeyond:  idsBeyondAVX2,
 	copyPlanes: copyPlanesAVX2,
 	gateKernels: gateKernels{
 		lstm:     lstmAVX2,

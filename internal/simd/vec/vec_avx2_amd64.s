@@ -1338,6 +1338,16 @@ DATA c42b20000<>+24(SB)/4, $0x42b20000
 DATA c42b20000<>+28(SB)/4, $0x42b20000
 GLOBL c42b20000<>(SB), RODATA|NOPTR, $32
 
+DATA c0000007f<>+0(SB)/4, $0x0000007f
+DATA c0000007f<>+4(SB)/4, $0x0000007f
+DATA c0000007f<>+8(SB)/4, $0x0000007f
+DATA c0000007f<>+12(SB)/4, $0x0000007f
+DATA c0000007f<>+16(SB)/4, $0x0000007f
+DATA c0000007f<>+20(SB)/4, $0x0000007f
+DATA c0000007f<>+24(SB)/4, $0x0000007f
+DATA c0000007f<>+28(SB)/4, $0x0000007f
+GLOBL c0000007f<>(SB), RODATA|NOPTR, $32
+
 DATA c39506967<>+0(SB)/4, $0x39506967
 DATA c39506967<>+4(SB)/4, $0x39506967
 DATA c39506967<>+8(SB)/4, $0x39506967
@@ -1397,16 +1407,6 @@ DATA c3f000000<>+20(SB)/4, $0x3f000000
 DATA c3f000000<>+24(SB)/4, $0x3f000000
 DATA c3f000000<>+28(SB)/4, $0x3f000000
 GLOBL c3f000000<>(SB), RODATA|NOPTR, $32
-
-DATA c0000007f<>+0(SB)/4, $0x0000007f
-DATA c0000007f<>+4(SB)/4, $0x0000007f
-DATA c0000007f<>+8(SB)/4, $0x0000007f
-DATA c0000007f<>+12(SB)/4, $0x0000007f
-DATA c0000007f<>+16(SB)/4, $0x0000007f
-DATA c0000007f<>+20(SB)/4, $0x0000007f
-DATA c0000007f<>+24(SB)/4, $0x0000007f
-DATA c0000007f<>+28(SB)/4, $0x0000007f
-GLOBL c0000007f<>(SB), RODATA|NOPTR, $32
 
 // func sigmoidAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 // Requires: AVX, AVX2, FMA3, SSE
@@ -1926,6 +1926,16 @@ DATA c40000000<>+24(SB)/4, $0x40000000
 DATA c40000000<>+28(SB)/4, $0x40000000
 GLOBL c40000000<>(SB), RODATA|NOPTR, $32
 
+DATA c3f200000<>+0(SB)/4, $0x3f200000
+DATA c3f200000<>+4(SB)/4, $0x3f200000
+DATA c3f200000<>+8(SB)/4, $0x3f200000
+DATA c3f200000<>+12(SB)/4, $0x3f200000
+DATA c3f200000<>+16(SB)/4, $0x3f200000
+DATA c3f200000<>+20(SB)/4, $0x3f200000
+DATA c3f200000<>+24(SB)/4, $0x3f200000
+DATA c3f200000<>+28(SB)/4, $0x3f200000
+GLOBL c3f200000<>(SB), RODATA|NOPTR, $32
+
 DATA cbbbaf0ea<>+0(SB)/4, $0xbbbaf0ea
 DATA cbbbaf0ea<>+4(SB)/4, $0xbbbaf0ea
 DATA cbbbaf0ea<>+8(SB)/4, $0xbbbaf0ea
@@ -1975,16 +1985,6 @@ DATA cbeaaaa99<>+20(SB)/4, $0xbeaaaa99
 DATA cbeaaaa99<>+24(SB)/4, $0xbeaaaa99
 DATA cbeaaaa99<>+28(SB)/4, $0xbeaaaa99
 GLOBL cbeaaaa99<>(SB), RODATA|NOPTR, $32
-
-DATA c3f200000<>+0(SB)/4, $0x3f200000
-DATA c3f200000<>+4(SB)/4, $0x3f200000
-DATA c3f200000<>+8(SB)/4, $0x3f200000
-DATA c3f200000<>+12(SB)/4, $0x3f200000
-DATA c3f200000<>+16(SB)/4, $0x3f200000
-DATA c3f200000<>+20(SB)/4, $0x3f200000
-DATA c3f200000<>+24(SB)/4, $0x3f200000
-DATA c3f200000<>+28(SB)/4, $0x3f200000
-GLOBL c3f200000<>(SB), RODATA|NOPTR, $32
 
 // func logAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 // Requires: AVX, AVX2, FMA3, SSE
@@ -2212,16 +2212,6 @@ done:
 	VZEROUPPER
 	RET
 
-DATA c4a800000<>+0(SB)/4, $0x4a800000
-DATA c4a800000<>+4(SB)/4, $0x4a800000
-DATA c4a800000<>+8(SB)/4, $0x4a800000
-DATA c4a800000<>+12(SB)/4, $0x4a800000
-DATA c4a800000<>+16(SB)/4, $0x4a800000
-DATA c4a800000<>+20(SB)/4, $0x4a800000
-DATA c4a800000<>+24(SB)/4, $0x4a800000
-DATA c4a800000<>+28(SB)/4, $0x4a800000
-GLOBL c4a800000<>(SB), RODATA|NOPTR, $32
-
 DATA c00800000<>+0(SB)/4, $0x00800000
 DATA c00800000<>+4(SB)/4, $0x00800000
 DATA c00800000<>+8(SB)/4, $0x00800000
@@ -2232,6 +2222,16 @@ DATA c00800000<>+24(SB)/4, $0x00800000
 DATA c00800000<>+28(SB)/4, $0x00800000
 GLOBL c00800000<>(SB), RODATA|NOPTR, $32
 
+DATA c4a800000<>+0(SB)/4, $0x4a800000
+DATA c4a800000<>+4(SB)/4, $0x4a800000
+DATA c4a800000<>+8(SB)/4, $0x4a800000
+DATA c4a800000<>+12(SB)/4, $0x4a800000
+DATA c4a800000<>+16(SB)/4, $0x4a800000
+DATA c4a800000<>+20(SB)/4, $0x4a800000
+DATA c4a800000<>+24(SB)/4, $0x4a800000
+DATA c4a800000<>+28(SB)/4, $0x4a800000
+GLOBL c4a800000<>(SB), RODATA|NOPTR, $32
+
 DATA c3f3504f3<>+0(SB)/4, $0x3f3504f3
 DATA c3f3504f3<>+4(SB)/4, $0x3f3504f3
 DATA c3f3504f3<>+8(SB)/4, $0x3f3504f3
@@ -2241,6 +2241,46 @@ DATA c3f3504f3<>+20(SB)/4, $0x3f3504f3
 DATA c3f3504f3<>+24(SB)/4, $0x3f3504f3
 DATA c3f3504f3<>+28(SB)/4, $0x3f3504f3
 GLOBL c3f3504f3<>(SB), RODATA|NOPTR, $32
+
+DATA c7f800000<>+0(SB)/4, $0x7f800000
+DATA c7f800000<>+4(SB)/4, $0x7f800000
+DATA c7f800000<>+8(SB)/4, $0x7f800000
+DATA c7f800000<>+12(SB)/4, $0x7f800000
+DATA c7f800000<>+16(SB)/4, $0x7f800000
+DATA c7f800000<>+20(SB)/4, $0x7f800000
+DATA c7f800000<>+24(SB)/4, $0x7f800000
+DATA c7f800000<>+28(SB)/4, $0x7f800000
+GLOBL c7f800000<>(SB), RODATA|NOPTR, $32
+
+DATA cff800000<>+0(SB)/4, $0xff800000
+DATA cff800000<>+4(SB)/4, $0xff800000
+DATA cff800000<>+8(SB)/4, $0xff800000
+DATA cff800000<>+12(SB)/4, $0xff800000
+DATA cff800000<>+16(SB)/4, $0xff800000
+DATA cff800000<>+20(SB)/4, $0xff800000
+DATA cff800000<>+24(SB)/4, $0xff800000
+DATA cff800000<>+28(SB)/4, $0xff800000
+GLOBL cff800000<>(SB), RODATA|NOPTR, $32
+
+DATA c7fc00000<>+0(SB)/4, $0x7fc00000
+DATA c7fc00000<>+4(SB)/4, $0x7fc00000
+DATA c7fc00000<>+8(SB)/4, $0x7fc00000
+DATA c7fc00000<>+12(SB)/4, $0x7fc00000
+DATA c7fc00000<>+16(SB)/4, $0x7fc00000
+DATA c7fc00000<>+20(SB)/4, $0x7fc00000
+DATA c7fc00000<>+24(SB)/4, $0x7fc00000
+DATA c7fc00000<>+28(SB)/4, $0x7fc00000
+GLOBL c7fc00000<>(SB), RODATA|NOPTR, $32
+
+DATA c00000000<>+0(SB)/4, $0x00000000
+DATA c00000000<>+4(SB)/4, $0x00000000
+DATA c00000000<>+8(SB)/4, $0x00000000
+DATA c00000000<>+12(SB)/4, $0x00000000
+DATA c00000000<>+16(SB)/4, $0x00000000
+DATA c00000000<>+20(SB)/4, $0x00000000
+DATA c00000000<>+24(SB)/4, $0x00000000
+DATA c00000000<>+28(SB)/4, $0x00000000
+GLOBL c00000000<>(SB), RODATA|NOPTR, $32
 
 DATA c3d9021bb<>+0(SB)/4, $0x3d9021bb
 DATA c3d9021bb<>+4(SB)/4, $0x3d9021bb
@@ -2331,46 +2371,6 @@ DATA c3eaaaaaa<>+20(SB)/4, $0x3eaaaaaa
 DATA c3eaaaaaa<>+24(SB)/4, $0x3eaaaaaa
 DATA c3eaaaaaa<>+28(SB)/4, $0x3eaaaaaa
 GLOBL c3eaaaaaa<>(SB), RODATA|NOPTR, $32
-
-DATA cff800000<>+0(SB)/4, $0xff800000
-DATA cff800000<>+4(SB)/4, $0xff800000
-DATA cff800000<>+8(SB)/4, $0xff800000
-DATA cff800000<>+12(SB)/4, $0xff800000
-DATA cff800000<>+16(SB)/4, $0xff800000
-DATA cff800000<>+20(SB)/4, $0xff800000
-DATA cff800000<>+24(SB)/4, $0xff800000
-DATA cff800000<>+28(SB)/4, $0xff800000
-GLOBL cff800000<>(SB), RODATA|NOPTR, $32
-
-DATA c00000000<>+0(SB)/4, $0x00000000
-DATA c00000000<>+4(SB)/4, $0x00000000
-DATA c00000000<>+8(SB)/4, $0x00000000
-DATA c00000000<>+12(SB)/4, $0x00000000
-DATA c00000000<>+16(SB)/4, $0x00000000
-DATA c00000000<>+20(SB)/4, $0x00000000
-DATA c00000000<>+24(SB)/4, $0x00000000
-DATA c00000000<>+28(SB)/4, $0x00000000
-GLOBL c00000000<>(SB), RODATA|NOPTR, $32
-
-DATA c7fc00000<>+0(SB)/4, $0x7fc00000
-DATA c7fc00000<>+4(SB)/4, $0x7fc00000
-DATA c7fc00000<>+8(SB)/4, $0x7fc00000
-DATA c7fc00000<>+12(SB)/4, $0x7fc00000
-DATA c7fc00000<>+16(SB)/4, $0x7fc00000
-DATA c7fc00000<>+20(SB)/4, $0x7fc00000
-DATA c7fc00000<>+24(SB)/4, $0x7fc00000
-DATA c7fc00000<>+28(SB)/4, $0x7fc00000
-GLOBL c7fc00000<>(SB), RODATA|NOPTR, $32
-
-DATA c7f800000<>+0(SB)/4, $0x7f800000
-DATA c7f800000<>+4(SB)/4, $0x7f800000
-DATA c7f800000<>+8(SB)/4, $0x7f800000
-DATA c7f800000<>+12(SB)/4, $0x7f800000
-DATA c7f800000<>+16(SB)/4, $0x7f800000
-DATA c7f800000<>+20(SB)/4, $0x7f800000
-DATA c7f800000<>+24(SB)/4, $0x7f800000
-DATA c7f800000<>+28(SB)/4, $0x7f800000
-GLOBL c7f800000<>(SB), RODATA|NOPTR, $32
 
 // func log1pAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 // Requires: AVX, AVX2, FMA3, SSE
@@ -3407,6 +3407,26 @@ DATA c3f22f983<>+24(SB)/4, $0x3f22f983
 DATA c3f22f983<>+28(SB)/4, $0x3f22f983
 GLOBL c3f22f983<>(SB), RODATA|NOPTR, $32
 
+DATA c00000001<>+0(SB)/4, $0x00000001
+DATA c00000001<>+4(SB)/4, $0x00000001
+DATA c00000001<>+8(SB)/4, $0x00000001
+DATA c00000001<>+12(SB)/4, $0x00000001
+DATA c00000001<>+16(SB)/4, $0x00000001
+DATA c00000001<>+20(SB)/4, $0x00000001
+DATA c00000001<>+24(SB)/4, $0x00000001
+DATA c00000001<>+28(SB)/4, $0x00000001
+GLOBL c00000001<>(SB), RODATA|NOPTR, $32
+
+DATA c39800000<>+0(SB)/4, $0x39800000
+DATA c39800000<>+4(SB)/4, $0x39800000
+DATA c39800000<>+8(SB)/4, $0x39800000
+DATA c39800000<>+12(SB)/4, $0x39800000
+DATA c39800000<>+16(SB)/4, $0x39800000
+DATA c39800000<>+20(SB)/4, $0x39800000
+DATA c39800000<>+24(SB)/4, $0x39800000
+DATA c39800000<>+28(SB)/4, $0x39800000
+GLOBL c39800000<>(SB), RODATA|NOPTR, $32
+
 DATA c3fc90fdb<>+0(SB)/4, $0x3fc90fdb
 DATA c3fc90fdb<>+4(SB)/4, $0x3fc90fdb
 DATA c3fc90fdb<>+8(SB)/4, $0x3fc90fdb
@@ -3436,36 +3456,6 @@ DATA ca6f72ced<>+20(SB)/4, $0xa6f72ced
 DATA ca6f72ced<>+24(SB)/4, $0xa6f72ced
 DATA ca6f72ced<>+28(SB)/4, $0xa6f72ced
 GLOBL ca6f72ced<>(SB), RODATA|NOPTR, $32
-
-DATA c37ccf5ce<>+0(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+4(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+8(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+12(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+16(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+20(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+24(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+28(SB)/4, $0x37ccf5ce
-GLOBL c37ccf5ce<>(SB), RODATA|NOPTR, $32
-
-DATA cbab6061a<>+0(SB)/4, $0xbab6061a
-DATA cbab6061a<>+4(SB)/4, $0xbab6061a
-DATA cbab6061a<>+8(SB)/4, $0xbab6061a
-DATA cbab6061a<>+12(SB)/4, $0xbab6061a
-DATA cbab6061a<>+16(SB)/4, $0xbab6061a
-DATA cbab6061a<>+20(SB)/4, $0xbab6061a
-DATA cbab6061a<>+24(SB)/4, $0xbab6061a
-DATA cbab6061a<>+28(SB)/4, $0xbab6061a
-GLOBL cbab6061a<>(SB), RODATA|NOPTR, $32
-
-DATA c3d2aaaa5<>+0(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+4(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+8(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+12(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+16(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+20(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+24(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+28(SB)/4, $0x3d2aaaa5
-GLOBL c3d2aaaa5<>(SB), RODATA|NOPTR, $32
 
 DATA cb94ca1f9<>+0(SB)/4, $0xb94ca1f9
 DATA cb94ca1f9<>+4(SB)/4, $0xb94ca1f9
@@ -3497,15 +3487,35 @@ DATA cbe2aaaa3<>+24(SB)/4, $0xbe2aaaa3
 DATA cbe2aaaa3<>+28(SB)/4, $0xbe2aaaa3
 GLOBL cbe2aaaa3<>(SB), RODATA|NOPTR, $32
 
-DATA c39800000<>+0(SB)/4, $0x39800000
-DATA c39800000<>+4(SB)/4, $0x39800000
-DATA c39800000<>+8(SB)/4, $0x39800000
-DATA c39800000<>+12(SB)/4, $0x39800000
-DATA c39800000<>+16(SB)/4, $0x39800000
-DATA c39800000<>+20(SB)/4, $0x39800000
-DATA c39800000<>+24(SB)/4, $0x39800000
-DATA c39800000<>+28(SB)/4, $0x39800000
-GLOBL c39800000<>(SB), RODATA|NOPTR, $32
+DATA c37ccf5ce<>+0(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+4(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+8(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+12(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+16(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+20(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+24(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+28(SB)/4, $0x37ccf5ce
+GLOBL c37ccf5ce<>(SB), RODATA|NOPTR, $32
+
+DATA cbab6061a<>+0(SB)/4, $0xbab6061a
+DATA cbab6061a<>+4(SB)/4, $0xbab6061a
+DATA cbab6061a<>+8(SB)/4, $0xbab6061a
+DATA cbab6061a<>+12(SB)/4, $0xbab6061a
+DATA cbab6061a<>+16(SB)/4, $0xbab6061a
+DATA cbab6061a<>+20(SB)/4, $0xbab6061a
+DATA cbab6061a<>+24(SB)/4, $0xbab6061a
+DATA cbab6061a<>+28(SB)/4, $0xbab6061a
+GLOBL cbab6061a<>(SB), RODATA|NOPTR, $32
+
+DATA c3d2aaaa5<>+0(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+4(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+8(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+12(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+16(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+20(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+24(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+28(SB)/4, $0x3d2aaaa5
+GLOBL c3d2aaaa5<>(SB), RODATA|NOPTR, $32
 
 // func cosAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 // Requires: AVX, AVX2, FMA3, SSE
@@ -3659,16 +3669,6 @@ done:
 	LDMXCSR csr+40(FP)
 	VZEROUPPER
 	RET
-
-DATA c00000001<>+0(SB)/4, $0x00000001
-DATA c00000001<>+4(SB)/4, $0x00000001
-DATA c00000001<>+8(SB)/4, $0x00000001
-DATA c00000001<>+12(SB)/4, $0x00000001
-DATA c00000001<>+16(SB)/4, $0x00000001
-DATA c00000001<>+20(SB)/4, $0x00000001
-DATA c00000001<>+24(SB)/4, $0x00000001
-DATA c00000001<>+28(SB)/4, $0x00000001
-GLOBL c00000001<>(SB), RODATA|NOPTR, $32
 
 // func floorAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 // Requires: AVX, SSE
@@ -4013,260 +4013,262 @@ TEXT ·gELUAVX2(SB), NOSPLIT, $0-44
 	MOVQ    x+16(FP), DX
 
 wide:
-	CMPQ         AX, $0x00000010
-	JL           narrow
-	VMOVUPS      (DX), Y0
-	VMOVUPS      32(DX), Y1
-	VMULPS       c3f3504f3<>+0(SB), Y0, Y2
-	VMULPS       c3f3504f3<>+0(SB), Y1, Y3
-	VANDPS       c7fffffff<>+0(SB), Y2, Y8
-	VANDPS       c7fffffff<>+0(SB), Y3, Y9
-	VMULPS       Y8, Y8, Y10
-	VMULPS       Y9, Y9, Y11
-	VMOVUPS      cb7910000<>+0(SB), Y4
-	VMOVUPS      cb7910000<>+0(SB), Y5
-	VFMADD213PS  c39c8e7d9<>+0(SB), Y8, Y4
-	VFMADD213PS  c39c8e7d9<>+0(SB), Y9, Y5
-	VMOVUPS      cbb7e8a1c<>+0(SB), Y6
-	VMOVUPS      cbb7e8a1c<>+0(SB), Y7
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Y8, Y6
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Y9, Y7
-	VFMADD213PS  Y6, Y10, Y4
-	VFMADD213PS  Y7, Y11, Y5
-	VFMADD213PS  cbddaae5c<>+0(SB), Y8, Y4
-	VFMADD213PS  cbddaae5c<>+0(SB), Y9, Y5
-	VFMADD213PS  cbf228550<>+0(SB), Y8, Y4
-	VFMADD213PS  cbf228550<>+0(SB), Y9, Y5
-	VFMADD213PS  cbe03ce86<>+0(SB), Y8, Y4
-	VFMADD213PS  cbe03ce86<>+0(SB), Y9, Y5
-	VXORPS       c80000000<>+0(SB), Y8, Y6
-	VXORPS       c80000000<>+0(SB), Y9, Y7
-	VFMADD213PS  Y6, Y8, Y4
-	VFMADD213PS  Y7, Y9, Y5
-	VMOVUPS      cc2d00000<>+0(SB), Y10
-	VMOVUPS      cc2d00000<>+0(SB), Y11
-	VMAXPS       Y4, Y10, Y4
-	VMAXPS       Y5, Y11, Y5
-	VMOVUPS      c42b20000<>+0(SB), Y10
-	VMOVUPS      c42b20000<>+0(SB), Y11
-	VMINPS       Y4, Y10, Y4
-	VMINPS       Y5, Y11, Y5
-	VMULPS       c3fb8aa3b<>+0(SB), Y4, Y10
-	VMULPS       c3fb8aa3b<>+0(SB), Y5, Y11
-	VROUNDPS     $0x08, Y10, Y10
-	VROUNDPS     $0x08, Y11, Y11
-	VFNMADD231PS c3f318000<>+0(SB), Y10, Y4
-	VFNMADD231PS c3f318000<>+0(SB), Y11, Y5
-	VFNMADD231PS cb95e8083<>+0(SB), Y10, Y4
-	VFNMADD231PS cb95e8083<>+0(SB), Y11, Y5
-	VMOVUPS      c39506967<>+0(SB), Y6
-	VMOVUPS      c39506967<>+0(SB), Y7
-	VFMADD213PS  c3ab743ce<>+0(SB), Y4, Y6
-	VFMADD213PS  c3ab743ce<>+0(SB), Y5, Y7
-	VFMADD213PS  c3c088908<>+0(SB), Y4, Y6
-	VFMADD213PS  c3c088908<>+0(SB), Y5, Y7
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Y4, Y6
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Y5, Y7
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Y4, Y6
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Y5, Y7
-	VFMADD213PS  c3f000000<>+0(SB), Y4, Y6
-	VFMADD213PS  c3f000000<>+0(SB), Y5, Y7
-	VFMADD213PS  c3f800000<>+0(SB), Y4, Y6
-	VFMADD213PS  c3f800000<>+0(SB), Y5, Y7
-	VFMADD213PS  c3f800000<>+0(SB), Y4, Y6
-	VFMADD213PS  c3f800000<>+0(SB), Y5, Y7
-	VCVTPS2DQ    Y10, Y10
-	VCVTPS2DQ    Y11, Y11
-	VPSRAD       $0x01, Y10, Y4
-	VPSRAD       $0x01, Y11, Y5
-	VPSUBD       Y4, Y10, Y10
-	VPSUBD       Y5, Y11, Y11
-	VPADDD       c0000007f<>+0(SB), Y4, Y4
-	VPADDD       c0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y4, Y4
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y4, Y6, Y6
-	VMULPS       Y5, Y7, Y7
-	VPADDD       c0000007f<>+0(SB), Y10, Y10
-	VPADDD       c0000007f<>+0(SB), Y11, Y11
-	VPSLLD       $0x17, Y10, Y10
-	VPSLLD       $0x17, Y11, Y11
-	VMULPS       Y10, Y6, Y6
-	VMULPS       Y11, Y7, Y7
-	VMOVUPS      c3f800000<>+0(SB), Y4
-	VMOVUPS      c3f800000<>+0(SB), Y5
-	VSUBPS       Y6, Y4, Y6
-	VSUBPS       Y7, Y5, Y7
-	VMULPS       Y2, Y2, Y10
-	VMULPS       Y3, Y3, Y11
-	VMOVUPS      cba1c7000<>+0(SB), Y4
-	VMOVUPS      cba1c7000<>+0(SB), Y5
-	VFMADD213PS  c3ba38d2c<>+0(SB), Y10, Y4
-	VFMADD213PS  c3ba38d2c<>+0(SB), Y11, Y5
-	VFMADD213PS  cbcdb48d9<>+0(SB), Y10, Y4
-	VFMADD213PS  cbcdb48d9<>+0(SB), Y11, Y5
-	VFMADD213PS  c3de70e22<>+0(SB), Y10, Y4
-	VFMADD213PS  c3de70e22<>+0(SB), Y11, Y5
-	VFMADD213PS  cbec09380<>+0(SB), Y10, Y4
-	VFMADD213PS  cbec09380<>+0(SB), Y11, Y5
-	VFMADD213PS  c3e0375d4<>+0(SB), Y10, Y4
-	VFMADD213PS  c3e0375d4<>+0(SB), Y11, Y5
-	VFMADD213PS  Y2, Y2, Y4
-	VFMADD213PS  Y3, Y3, Y5
-	VANDPS       c80000000<>+0(SB), Y2, Y10
-	VANDPS       c80000000<>+0(SB), Y3, Y11
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Y8, Y8
-	VBLENDVPS    Y8, Y4, Y6, Y4
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Y9, Y9
-	VBLENDVPS    Y9, Y5, Y7, Y5
-	VORPS        Y10, Y4, Y4
-	VORPS        Y11, Y5, Y5
-	VADDPS       c3f800000<>+0(SB), Y4, Y4
-	VADDPS       c3f800000<>+0(SB), Y5, Y5
-	VMULPS       c3f000000<>+0(SB), Y0, Y0
-	VMULPS       c3f000000<>+0(SB), Y1, Y1
-	VMULPS       Y0, Y4, Y4
-	VMULPS       Y1, Y5, Y5
-	VMOVUPS      Y4, (CX)
-	VMOVUPS      Y5, 32(CX)
-	ADDQ         $0x00000040, CX
-	ADDQ         $0x00000040, DX
-	SUBQ         $0x00000010, AX
-	JMP          wide
+	CMPQ        AX, $0x00000018
+	JL          narrow
+	VMOVUPS     (DX), Y0
+	VMOVUPS     32(DX), Y1
+	VMOVUPS     64(DX), Y2
+	VANDPS      c7fffffff<>+0(SB), Y0, Y6
+	VANDPS      c7fffffff<>+0(SB), Y1, Y7
+	VANDPS      c7fffffff<>+0(SB), Y2, Y8
+	VMOVUPS     c40c71c72<>+0(SB), Y9
+	VMOVUPS     c40c71c72<>+0(SB), Y10
+	VMOVUPS     c40c71c72<>+0(SB), Y11
+	VMINPS      Y6, Y9, Y6
+	VMINPS      Y7, Y10, Y7
+	VMINPS      Y8, Y11, Y8
+	VMOVUPS     c4b400000<>+0(SB), Y9
+	VMOVUPS     c4b400000<>+0(SB), Y10
+	VMOVUPS     c4b400000<>+0(SB), Y11
+	VFMADD231PS c3f900000<>+0(SB), Y6, Y9
+	VFMADD231PS c3f900000<>+0(SB), Y7, Y10
+	VFMADD231PS c3f900000<>+0(SB), Y8, Y11
+	VSUBPS      c4b400000<>+0(SB), Y9, Y12
+	VSUBPS      c4b400000<>+0(SB), Y10, Y13
+	VSUBPS      c4b400000<>+0(SB), Y11, Y14
+	VFMSUB132PS c3f900000<>+0(SB), Y12, Y6
+	VFMSUB132PS c3f900000<>+0(SB), Y13, Y7
+	VFMSUB132PS c3f900000<>+0(SB), Y14, Y8
+	VPERMPS     normalTaila<>+0(SB), Y9, Y3
+	VPERMPS     normalTaila<>+0(SB), Y10, Y4
+	VPERMPS     normalTaila<>+0(SB), Y11, Y5
+	VPERMPS     normalTailb<>+0(SB), Y9, Y12
+	VPERMPS     normalTailb<>+0(SB), Y10, Y13
+	VPERMPS     normalTailb<>+0(SB), Y11, Y14
+	VFMADD213PS Y12, Y6, Y3
+	VFMADD213PS Y13, Y7, Y4
+	VFMADD213PS Y14, Y8, Y5
+	VPERMPS     normalTailc<>+0(SB), Y9, Y12
+	VPERMPS     normalTailc<>+0(SB), Y10, Y13
+	VPERMPS     normalTailc<>+0(SB), Y11, Y14
+	VFMADD213PS Y12, Y6, Y3
+	VFMADD213PS Y13, Y7, Y4
+	VFMADD213PS Y14, Y8, Y5
+	VPERMPS     normalTaild<>+0(SB), Y9, Y12
+	VPERMPS     normalTaild<>+0(SB), Y10, Y13
+	VPERMPS     normalTaild<>+0(SB), Y11, Y14
+	VFMADD213PS Y12, Y6, Y3
+	VFMADD213PS Y13, Y7, Y4
+	VFMADD213PS Y14, Y8, Y5
+	VPERMPS     normalTaile<>+0(SB), Y9, Y12
+	VPERMPS     normalTaile<>+0(SB), Y10, Y13
+	VPERMPS     normalTaile<>+0(SB), Y11, Y14
+	VFMADD213PS Y12, Y6, Y3
+	VFMADD213PS Y13, Y7, Y4
+	VFMADD213PS Y14, Y8, Y5
+	VPERMPS     normalTailf<>+0(SB), Y9, Y12
+	VPERMPS     normalTailf<>+0(SB), Y10, Y13
+	VPERMPS     normalTailf<>+0(SB), Y11, Y14
+	VFMADD213PS Y12, Y6, Y3
+	VFMADD213PS Y13, Y7, Y4
+	VFMADD213PS Y14, Y8, Y5
+	VPERMPS     normalTailg<>+0(SB), Y9, Y12
+	VPERMPS     normalTailg<>+0(SB), Y10, Y13
+	VPERMPS     normalTailg<>+0(SB), Y11, Y14
+	VFMADD213PS Y12, Y6, Y3
+	VFMADD213PS Y13, Y7, Y4
+	VFMADD213PS Y14, Y8, Y5
+	VMOVUPS     c3f800000<>+0(SB), Y12
+	VMOVUPS     c3f800000<>+0(SB), Y13
+	VMOVUPS     c3f800000<>+0(SB), Y14
+	VSUBPS      Y3, Y12, Y12
+	VSUBPS      Y4, Y13, Y13
+	VSUBPS      Y5, Y14, Y14
+	VBLENDVPS   Y0, Y3, Y12, Y3
+	VBLENDVPS   Y1, Y4, Y13, Y4
+	VBLENDVPS   Y2, Y5, Y14, Y5
+	VMULPS      Y0, Y3, Y3
+	VMULPS      Y1, Y4, Y4
+	VMULPS      Y2, Y5, Y5
+	VMOVUPS     Y3, (CX)
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 64(CX)
+	ADDQ        $0x00000060, CX
+	ADDQ        $0x00000060, DX
+	SUBQ        $0x00000018, AX
+	JMP         wide
 
 narrow:
-	CMPQ         AX, $0x00000008
-	JL           rest
-	VMOVUPS      (DX), Y0
-	VMULPS       c3f3504f3<>+0(SB), Y0, Y1
-	VANDPS       c7fffffff<>+0(SB), Y1, Y4
-	VMULPS       Y4, Y4, Y5
-	VMOVUPS      cb7910000<>+0(SB), Y2
-	VFMADD213PS  c39c8e7d9<>+0(SB), Y4, Y2
-	VMOVUPS      cbb7e8a1c<>+0(SB), Y3
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Y4, Y3
-	VFMADD213PS  Y3, Y5, Y2
-	VFMADD213PS  cbddaae5c<>+0(SB), Y4, Y2
-	VFMADD213PS  cbf228550<>+0(SB), Y4, Y2
-	VFMADD213PS  cbe03ce86<>+0(SB), Y4, Y2
-	VXORPS       c80000000<>+0(SB), Y4, Y3
-	VFMADD213PS  Y3, Y4, Y2
-	VMOVUPS      cc2d00000<>+0(SB), Y5
-	VMAXPS       Y2, Y5, Y2
-	VMOVUPS      c42b20000<>+0(SB), Y5
-	VMINPS       Y2, Y5, Y2
-	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y5
-	VROUNDPS     $0x08, Y5, Y5
-	VFNMADD231PS c3f318000<>+0(SB), Y5, Y2
-	VFNMADD231PS cb95e8083<>+0(SB), Y5, Y2
-	VMOVUPS      c39506967<>+0(SB), Y3
-	VFMADD213PS  c3ab743ce<>+0(SB), Y2, Y3
-	VFMADD213PS  c3c088908<>+0(SB), Y2, Y3
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Y2, Y3
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Y2, Y3
-	VFMADD213PS  c3f000000<>+0(SB), Y2, Y3
-	VFMADD213PS  c3f800000<>+0(SB), Y2, Y3
-	VFMADD213PS  c3f800000<>+0(SB), Y2, Y3
-	VCVTPS2DQ    Y5, Y5
-	VPSRAD       $0x01, Y5, Y2
-	VPSUBD       Y2, Y5, Y5
-	VPADDD       c0000007f<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y3, Y3
-	VPADDD       c0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y3, Y3
-	VMOVUPS      c3f800000<>+0(SB), Y2
-	VSUBPS       Y3, Y2, Y3
-	VMULPS       Y1, Y1, Y5
-	VMOVUPS      cba1c7000<>+0(SB), Y2
-	VFMADD213PS  c3ba38d2c<>+0(SB), Y5, Y2
-	VFMADD213PS  cbcdb48d9<>+0(SB), Y5, Y2
-	VFMADD213PS  c3de70e22<>+0(SB), Y5, Y2
-	VFMADD213PS  cbec09380<>+0(SB), Y5, Y2
-	VFMADD213PS  c3e0375d4<>+0(SB), Y5, Y2
-	VFMADD213PS  Y1, Y1, Y2
-	VANDPS       c80000000<>+0(SB), Y1, Y5
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Y4, Y4
-	VBLENDVPS    Y4, Y2, Y3, Y2
-	VORPS        Y5, Y2, Y2
-	VADDPS       c3f800000<>+0(SB), Y2, Y2
-	VMULPS       c3f000000<>+0(SB), Y0, Y0
-	VMULPS       Y0, Y2, Y2
-	VMOVUPS      Y2, (CX)
-	ADDQ         $0x00000020, CX
-	ADDQ         $0x00000020, DX
-	SUBQ         $0x00000008, AX
-	JMP          narrow
+	CMPQ        AX, $0x00000008
+	JL          rest
+	VMOVUPS     (DX), Y0
+	VANDPS      c7fffffff<>+0(SB), Y0, Y2
+	VMOVUPS     c40c71c72<>+0(SB), Y3
+	VMINPS      Y2, Y3, Y2
+	VMOVUPS     c4b400000<>+0(SB), Y3
+	VFMADD231PS c3f900000<>+0(SB), Y2, Y3
+	VSUBPS      c4b400000<>+0(SB), Y3, Y4
+	VFMSUB132PS c3f900000<>+0(SB), Y4, Y2
+	VPERMPS     normalTaila<>+0(SB), Y3, Y1
+	VPERMPS     normalTailb<>+0(SB), Y3, Y4
+	VFMADD213PS Y4, Y2, Y1
+	VPERMPS     normalTailc<>+0(SB), Y3, Y4
+	VFMADD213PS Y4, Y2, Y1
+	VPERMPS     normalTaild<>+0(SB), Y3, Y4
+	VFMADD213PS Y4, Y2, Y1
+	VPERMPS     normalTaile<>+0(SB), Y3, Y4
+	VFMADD213PS Y4, Y2, Y1
+	VPERMPS     normalTailf<>+0(SB), Y3, Y4
+	VFMADD213PS Y4, Y2, Y1
+	VPERMPS     normalTailg<>+0(SB), Y3, Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVUPS     c3f800000<>+0(SB), Y4
+	VSUBPS      Y1, Y4, Y4
+	VBLENDVPS   Y0, Y1, Y4, Y1
+	VMULPS      Y0, Y1, Y1
+	VMOVUPS     Y1, (CX)
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	SUBQ        $0x00000008, AX
+	JMP         narrow
 
 rest:
-	TESTQ        AX, AX
-	JE           done
-	LEAQ         lanes<>+32(SB), BX
-	NEGQ         AX
-	VMOVUPS      (BX)(AX*4), Y15
-	VMASKMOVPS   (DX), Y15, Y0
-	VMULPS       c3f3504f3<>+0(SB), Y0, Y1
-	VANDPS       c7fffffff<>+0(SB), Y1, Y4
-	VMULPS       Y4, Y4, Y5
-	VMOVUPS      cb7910000<>+0(SB), Y2
-	VFMADD213PS  c39c8e7d9<>+0(SB), Y4, Y2
-	VMOVUPS      cbb7e8a1c<>+0(SB), Y3
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Y4, Y3
-	VFMADD213PS  Y3, Y5, Y2
-	VFMADD213PS  cbddaae5c<>+0(SB), Y4, Y2
-	VFMADD213PS  cbf228550<>+0(SB), Y4, Y2
-	VFMADD213PS  cbe03ce86<>+0(SB), Y4, Y2
-	VXORPS       c80000000<>+0(SB), Y4, Y3
-	VFMADD213PS  Y3, Y4, Y2
-	VMOVUPS      cc2d00000<>+0(SB), Y5
-	VMAXPS       Y2, Y5, Y2
-	VMOVUPS      c42b20000<>+0(SB), Y5
-	VMINPS       Y2, Y5, Y2
-	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y5
-	VROUNDPS     $0x08, Y5, Y5
-	VFNMADD231PS c3f318000<>+0(SB), Y5, Y2
-	VFNMADD231PS cb95e8083<>+0(SB), Y5, Y2
-	VMOVUPS      c39506967<>+0(SB), Y3
-	VFMADD213PS  c3ab743ce<>+0(SB), Y2, Y3
-	VFMADD213PS  c3c088908<>+0(SB), Y2, Y3
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Y2, Y3
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Y2, Y3
-	VFMADD213PS  c3f000000<>+0(SB), Y2, Y3
-	VFMADD213PS  c3f800000<>+0(SB), Y2, Y3
-	VFMADD213PS  c3f800000<>+0(SB), Y2, Y3
-	VCVTPS2DQ    Y5, Y5
-	VPSRAD       $0x01, Y5, Y2
-	VPSUBD       Y2, Y5, Y5
-	VPADDD       c0000007f<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y3, Y3
-	VPADDD       c0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y3, Y3
-	VMOVUPS      c3f800000<>+0(SB), Y2
-	VSUBPS       Y3, Y2, Y3
-	VMULPS       Y1, Y1, Y5
-	VMOVUPS      cba1c7000<>+0(SB), Y2
-	VFMADD213PS  c3ba38d2c<>+0(SB), Y5, Y2
-	VFMADD213PS  cbcdb48d9<>+0(SB), Y5, Y2
-	VFMADD213PS  c3de70e22<>+0(SB), Y5, Y2
-	VFMADD213PS  cbec09380<>+0(SB), Y5, Y2
-	VFMADD213PS  c3e0375d4<>+0(SB), Y5, Y2
-	VFMADD213PS  Y1, Y1, Y2
-	VANDPS       c80000000<>+0(SB), Y1, Y5
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Y4, Y4
-	VBLENDVPS    Y4, Y2, Y3, Y2
-	VORPS        Y5, Y2, Y2
-	VADDPS       c3f800000<>+0(SB), Y2, Y2
-	VMULPS       c3f000000<>+0(SB), Y0, Y0
-	VMULPS       Y0, Y2, Y2
-	VMASKMOVPS   Y2, Y15, (CX)
+	TESTQ       AX, AX
+	JE          done
+	LEAQ        lanes<>+32(SB), BX
+	NEGQ        AX
+	VMOVUPS     (BX)(AX*4), Y15
+	VMASKMOVPS  (DX), Y15, Y0
+	VANDPS      c7fffffff<>+0(SB), Y0, Y2
+	VMOVUPS     c40c71c72<>+0(SB), Y3
+	VMINPS      Y2, Y3, Y2
+	VMOVUPS     c4b400000<>+0(SB), Y3
+	VFMADD231PS c3f900000<>+0(SB), Y2, Y3
+	VSUBPS      c4b400000<>+0(SB), Y3, Y4
+	VFMSUB132PS c3f900000<>+0(SB), Y4, Y2
+	VPERMPS     normalTaila<>+0(SB), Y3, Y1
+	VPERMPS     normalTailb<>+0(SB), Y3, Y4
+	VFMADD213PS Y4, Y2, Y1
+	VPERMPS     normalTailc<>+0(SB), Y3, Y4
+	VFMADD213PS Y4, Y2, Y1
+	VPERMPS     normalTaild<>+0(SB), Y3, Y4
+	VFMADD213PS Y4, Y2, Y1
+	VPERMPS     normalTaile<>+0(SB), Y3, Y4
+	VFMADD213PS Y4, Y2, Y1
+	VPERMPS     normalTailf<>+0(SB), Y3, Y4
+	VFMADD213PS Y4, Y2, Y1
+	VPERMPS     normalTailg<>+0(SB), Y3, Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVUPS     c3f800000<>+0(SB), Y4
+	VSUBPS      Y1, Y4, Y4
+	VBLENDVPS   Y0, Y1, Y4, Y1
+	VMULPS      Y0, Y1, Y1
+	VMASKMOVPS  Y1, Y15, (CX)
 
 done:
 	LDMXCSR csr+40(FP)
 	VZEROUPPER
 	RET
+
+DATA normalTaila<>+0(SB)/4, $0x3a5efd16
+DATA normalTaila<>+4(SB)/4, $0x3aa1239d
+DATA normalTaila<>+8(SB)/4, $0xba25cad8
+DATA normalTaila<>+12(SB)/4, $0xb900eda5
+DATA normalTaila<>+16(SB)/4, $0x38aeb1ef
+DATA normalTaila<>+20(SB)/4, $0x3762ec41
+DATA normalTaila<>+24(SB)/4, $0x351b5908
+DATA normalTaila<>+28(SB)/4, $0x00000000
+GLOBL normalTaila<>(SB), RODATA|NOPTR, $32
+
+DATA normalTailb<>+0(SB)/4, $0xbbc7de33
+DATA normalTailb<>+4(SB)/4, $0x3aa6b034
+DATA normalTailb<>+8(SB)/4, $0x3b12d85d
+DATA normalTailb<>+12(SB)/4, $0xba0c02ae
+DATA normalTailb<>+16(SB)/4, $0xb999a9c4
+DATA normalTailb<>+20(SB)/4, $0xb7ec69f9
+DATA normalTailb<>+24(SB)/4, $0xb5760bcd
+DATA normalTailb<>+28(SB)/4, $0x00000000
+GLOBL normalTailb<>(SB), RODATA|NOPTR, $32
+
+DATA normalTailc<>+0(SB)/4, $0x3945e745
+DATA normalTailc<>+4(SB)/4, $0xbc60e9c9
+DATA normalTailc<>+8(SB)/4, $0x3a1edf22
+DATA normalTailc<>+12(SB)/4, $0x3b550a82
+DATA normalTailc<>+16(SB)/4, $0x3a27bdeb
+DATA normalTailc<>+20(SB)/4, $0x38262bb5
+DATA normalTailc<>+24(SB)/4, $0x3579d7ae
+DATA normalTailc<>+28(SB)/4, $0x00000000
+GLOBL normalTailc<>(SB), RODATA|NOPTR, $32
+
+DATA normalTaild<>+0(SB)/4, $0x3d3f2487
+DATA normalTaild<>+4(SB)/4, $0x3bd8cfe9
+DATA normalTaild<>+8(SB)/4, $0xbcaa2ac0
+DATA normalTaild<>+12(SB)/4, $0xbc05a505
+DATA normalTaild<>+16(SB)/4, $0xba800fa6
+DATA normalTaild<>+20(SB)/4, $0xb83b8997
+DATA normalTaild<>+24(SB)/4, $0xb560b077
+DATA normalTaild<>+28(SB)/4, $0x00000000
+GLOBL normalTaild<>(SB), RODATA|NOPTR, $32
+
+DATA normalTaile<>+0(SB)/4, $0x36351a74
+DATA normalTaile<>+4(SB)/4, $0x3dc146bf
+DATA normalTaile<>+8(SB)/4, $0x3d6c54c0
+DATA normalTaile<>+12(SB)/4, $0x3c44b337
+DATA normalTaile<>+16(SB)/4, $0x3a84132a
+DATA normalTaile<>+20(SB)/4, $0x3816ebe5
+DATA normalTaile<>+24(SB)/4, $0x35164bf5
+DATA normalTaile<>+28(SB)/4, $0x00000000
+GLOBL normalTaile<>(SB), RODATA|NOPTR, $32
+
+DATA normalTailf<>+0(SB)/4, $0xbeb59028
+DATA normalTailf<>+4(SB)/4, $0xbe749dbe
+DATA normalTailf<>+8(SB)/4, $0xbd958d9d
+DATA normalTailf<>+12(SB)/4, $0xbc25f6a8
+DATA normalTailf<>+16(SB)/4, $0xba2729a6
+DATA normalTailf<>+20(SB)/4, $0xb798de97
+DATA normalTailf<>+24(SB)/4, $0xb47e13bb
+DATA normalTailf<>+28(SB)/4, $0x00000000
+GLOBL normalTailf<>(SB), RODATA|NOPTR, $32
+
+DATA normalTailg<>+0(SB)/4, $0x3f000000
+DATA normalTailg<>+4(SB)/4, $0x3e3f8529
+DATA normalTailg<>+8(SB)/4, $0x3d1a807a
+DATA normalTailg<>+12(SB)/4, $0x3b7b071f
+DATA normalTailg<>+16(SB)/4, $0x3945c068
+DATA normalTailg<>+20(SB)/4, $0x3693d6f1
+DATA normalTailg<>+24(SB)/4, $0x334f12cb
+DATA normalTailg<>+28(SB)/4, $0x00000000
+GLOBL normalTailg<>(SB), RODATA|NOPTR, $32
+
+DATA c4b400000<>+0(SB)/4, $0x4b400000
+DATA c4b400000<>+4(SB)/4, $0x4b400000
+DATA c4b400000<>+8(SB)/4, $0x4b400000
+DATA c4b400000<>+12(SB)/4, $0x4b400000
+DATA c4b400000<>+16(SB)/4, $0x4b400000
+DATA c4b400000<>+20(SB)/4, $0x4b400000
+DATA c4b400000<>+24(SB)/4, $0x4b400000
+DATA c4b400000<>+28(SB)/4, $0x4b400000
+GLOBL c4b400000<>(SB), RODATA|NOPTR, $32
+
+DATA c3f900000<>+0(SB)/4, $0x3f900000
+DATA c3f900000<>+4(SB)/4, $0x3f900000
+DATA c3f900000<>+8(SB)/4, $0x3f900000
+DATA c3f900000<>+12(SB)/4, $0x3f900000
+DATA c3f900000<>+16(SB)/4, $0x3f900000
+DATA c3f900000<>+20(SB)/4, $0x3f900000
+DATA c3f900000<>+24(SB)/4, $0x3f900000
+DATA c3f900000<>+28(SB)/4, $0x3f900000
+GLOBL c3f900000<>(SB), RODATA|NOPTR, $32
+
+DATA c40c71c72<>+0(SB)/4, $0x40c71c72
+DATA c40c71c72<>+4(SB)/4, $0x40c71c72
+DATA c40c71c72<>+8(SB)/4, $0x40c71c72
+DATA c40c71c72<>+12(SB)/4, $0x40c71c72
+DATA c40c71c72<>+16(SB)/4, $0x40c71c72
+DATA c40c71c72<>+20(SB)/4, $0x40c71c72
+DATA c40c71c72<>+24(SB)/4, $0x40c71c72
+DATA c40c71c72<>+28(SB)/4, $0x40c71c72
+GLOBL c40c71c72<>(SB), RODATA|NOPTR, $32
 
 // func gELUGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 // Requires: AVX, AVX2, FMA3, SSE
@@ -4279,202 +4281,633 @@ TEXT ·gELUGradAVX2(SB), NOSPLIT, $0-44
 	MOVQ    y+24(FP), BX
 
 wide:
-	CMPQ         AX, $0x00000010
+	CMPQ        AX, $0x00000010
+	JL          narrow
+	VMOVUPS     (DX), Y0
+	VMOVUPS     32(DX), Y1
+	VMOVUPS     (BX), Y2
+	VMOVUPS     32(BX), Y3
+	VANDPS      c7fffffff<>+0(SB), Y0, Y6
+	VANDPS      c7fffffff<>+0(SB), Y1, Y7
+	VMOVUPS     c40e00000<>+0(SB), Y8
+	VMOVUPS     c40e00000<>+0(SB), Y9
+	VMINPS      Y6, Y8, Y6
+	VMINPS      Y7, Y9, Y7
+	VMOVUPS     c4b400000<>+0(SB), Y8
+	VMOVUPS     c4b400000<>+0(SB), Y9
+	VFMADD231PS c3f800000<>+0(SB), Y6, Y8
+	VFMADD231PS c3f800000<>+0(SB), Y7, Y9
+	VSUBPS      c4b400000<>+0(SB), Y8, Y10
+	VSUBPS      c4b400000<>+0(SB), Y9, Y11
+	VFMSUB132PS c3f800000<>+0(SB), Y10, Y6
+	VFMSUB132PS c3f800000<>+0(SB), Y11, Y7
+	VPERMPS     geluSlopea<>+0(SB), Y8, Y4
+	VPERMPS     geluSlopea<>+0(SB), Y9, Y5
+	VPERMPS     geluSlopeb<>+0(SB), Y8, Y10
+	VPERMPS     geluSlopeb<>+0(SB), Y9, Y11
+	VFMADD213PS Y10, Y6, Y4
+	VFMADD213PS Y11, Y7, Y5
+	VPERMPS     geluSlopec<>+0(SB), Y8, Y10
+	VPERMPS     geluSlopec<>+0(SB), Y9, Y11
+	VFMADD213PS Y10, Y6, Y4
+	VFMADD213PS Y11, Y7, Y5
+	VPERMPS     geluSloped<>+0(SB), Y8, Y10
+	VPERMPS     geluSloped<>+0(SB), Y9, Y11
+	VFMADD213PS Y10, Y6, Y4
+	VFMADD213PS Y11, Y7, Y5
+	VPERMPS     geluSlopee<>+0(SB), Y8, Y10
+	VPERMPS     geluSlopee<>+0(SB), Y9, Y11
+	VFMADD213PS Y10, Y6, Y4
+	VFMADD213PS Y11, Y7, Y5
+	VPERMPS     geluSlopef<>+0(SB), Y8, Y10
+	VPERMPS     geluSlopef<>+0(SB), Y9, Y11
+	VFMADD213PS Y10, Y6, Y4
+	VFMADD213PS Y11, Y7, Y5
+	VPERMPS     geluSlopeg<>+0(SB), Y8, Y10
+	VPERMPS     geluSlopeg<>+0(SB), Y9, Y11
+	VFMADD213PS Y10, Y6, Y4
+	VFMADD213PS Y11, Y7, Y5
+	VPERMPS     geluSlopeh<>+0(SB), Y8, Y10
+	VPERMPS     geluSlopeh<>+0(SB), Y9, Y11
+	VFMADD213PS Y10, Y6, Y4
+	VFMADD213PS Y11, Y7, Y5
+	VMOVUPS     c3f800000<>+0(SB), Y10
+	VMOVUPS     c3f800000<>+0(SB), Y11
+	VSUBPS      Y4, Y10, Y10
+	VSUBPS      Y5, Y11, Y11
+	VBLENDVPS   Y0, Y4, Y10, Y4
+	VBLENDVPS   Y1, Y5, Y11, Y5
+	VMULPS      Y2, Y4, Y4
+	VMULPS      Y3, Y5, Y5
+	VMOVUPS     Y4, (CX)
+	VMOVUPS     Y5, 32(CX)
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	SUBQ        $0x00000010, AX
+	JMP         wide
+
+narrow:
+	CMPQ        AX, $0x00000008
+	JL          rest
+	VMOVUPS     (DX), Y0
+	VMOVUPS     (BX), Y1
+	VANDPS      c7fffffff<>+0(SB), Y0, Y3
+	VMOVUPS     c40e00000<>+0(SB), Y4
+	VMINPS      Y3, Y4, Y3
+	VMOVUPS     c4b400000<>+0(SB), Y4
+	VFMADD231PS c3f800000<>+0(SB), Y3, Y4
+	VSUBPS      c4b400000<>+0(SB), Y4, Y5
+	VFMSUB132PS c3f800000<>+0(SB), Y5, Y3
+	VPERMPS     geluSlopea<>+0(SB), Y4, Y2
+	VPERMPS     geluSlopeb<>+0(SB), Y4, Y5
+	VFMADD213PS Y5, Y3, Y2
+	VPERMPS     geluSlopec<>+0(SB), Y4, Y5
+	VFMADD213PS Y5, Y3, Y2
+	VPERMPS     geluSloped<>+0(SB), Y4, Y5
+	VFMADD213PS Y5, Y3, Y2
+	VPERMPS     geluSlopee<>+0(SB), Y4, Y5
+	VFMADD213PS Y5, Y3, Y2
+	VPERMPS     geluSlopef<>+0(SB), Y4, Y5
+	VFMADD213PS Y5, Y3, Y2
+	VPERMPS     geluSlopeg<>+0(SB), Y4, Y5
+	VFMADD213PS Y5, Y3, Y2
+	VPERMPS     geluSlopeh<>+0(SB), Y4, Y5
+	VFMADD213PS Y5, Y3, Y2
+	VMOVUPS     c3f800000<>+0(SB), Y5
+	VSUBPS      Y2, Y5, Y5
+	VBLENDVPS   Y0, Y2, Y5, Y2
+	VMULPS      Y1, Y2, Y2
+	VMOVUPS     Y2, (CX)
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	ADDQ        $0x00000020, BX
+	SUBQ        $0x00000008, AX
+	JMP         narrow
+
+rest:
+	TESTQ       AX, AX
+	JE          done
+	LEAQ        lanes<>+32(SB), SI
+	NEGQ        AX
+	VMOVUPS     (SI)(AX*4), Y15
+	VMASKMOVPS  (DX), Y15, Y0
+	VMASKMOVPS  (BX), Y15, Y1
+	VANDPS      c7fffffff<>+0(SB), Y0, Y3
+	VMOVUPS     c40e00000<>+0(SB), Y4
+	VMINPS      Y3, Y4, Y3
+	VMOVUPS     c4b400000<>+0(SB), Y4
+	VFMADD231PS c3f800000<>+0(SB), Y3, Y4
+	VSUBPS      c4b400000<>+0(SB), Y4, Y5
+	VFMSUB132PS c3f800000<>+0(SB), Y5, Y3
+	VPERMPS     geluSlopea<>+0(SB), Y4, Y2
+	VPERMPS     geluSlopeb<>+0(SB), Y4, Y5
+	VFMADD213PS Y5, Y3, Y2
+	VPERMPS     geluSlopec<>+0(SB), Y4, Y5
+	VFMADD213PS Y5, Y3, Y2
+	VPERMPS     geluSloped<>+0(SB), Y4, Y5
+	VFMADD213PS Y5, Y3, Y2
+	VPERMPS     geluSlopee<>+0(SB), Y4, Y5
+	VFMADD213PS Y5, Y3, Y2
+	VPERMPS     geluSlopef<>+0(SB), Y4, Y5
+	VFMADD213PS Y5, Y3, Y2
+	VPERMPS     geluSlopeg<>+0(SB), Y4, Y5
+	VFMADD213PS Y5, Y3, Y2
+	VPERMPS     geluSlopeh<>+0(SB), Y4, Y5
+	VFMADD213PS Y5, Y3, Y2
+	VMOVUPS     c3f800000<>+0(SB), Y5
+	VSUBPS      Y2, Y5, Y5
+	VBLENDVPS   Y0, Y2, Y5, Y2
+	VMULPS      Y1, Y2, Y2
+	VMASKMOVPS  Y2, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA geluSlopea<>+0(SB)/4, $0x3be39802
+DATA geluSlopea<>+4(SB)/4, $0xbbda8ffe
+DATA geluSlopea<>+8(SB)/4, $0x3b28ea3a
+DATA geluSlopea<>+12(SB)/4, $0xb9a252e9
+DATA geluSlopea<>+16(SB)/4, $0xb8b7f05d
+DATA geluSlopea<>+20(SB)/4, $0x37a65671
+DATA geluSlopea<>+24(SB)/4, $0x3559294b
+DATA geluSlopea<>+28(SB)/4, $0x00000000
+GLOBL geluSlopea<>(SB), RODATA|NOPTR, $32
+
+DATA geluSlopeb<>+0(SB)/4, $0x3b320238
+DATA geluSlopeb<>+4(SB)/4, $0x3c0ca3f0
+DATA geluSlopeb<>+8(SB)/4, $0xbbf93e8d
+DATA geluSlopeb<>+12(SB)/4, $0x3b1f9be5
+DATA geluSlopeb<>+16(SB)/4, $0xb8dddc0a
+DATA geluSlopeb<>+20(SB)/4, $0xb85355dd
+DATA geluSlopeb<>+24(SB)/4, $0xb5b1867c
+DATA geluSlopeb<>+28(SB)/4, $0x00000000
+GLOBL geluSlopeb<>(SB), RODATA|NOPTR, $32
+
+DATA geluSlopec<>+0(SB)/4, $0xbd7a5556
+DATA geluSlopec<>+4(SB)/4, $0x3d14640d
+DATA geluSlopec<>+8(SB)/4, $0xbb2ecebc
+DATA geluSlopec<>+12(SB)/4, $0xbb98c98f
+DATA geluSlopec<>+16(SB)/4, $0x3a69a950
+DATA geluSlopec<>+20(SB)/4, $0x38b2c195
+DATA geluSlopec<>+24(SB)/4, $0x35babaa8
+DATA geluSlopec<>+28(SB)/4, $0x00000000
+GLOBL geluSlopec<>(SB), RODATA|NOPTR, $32
+
+DATA geluSloped<>+0(SB)/4, $0x39a5374e
+DATA geluSloped<>+4(SB)/4, $0xbda5229b
+DATA geluSloped<>+8(SB)/4, $0x3d382a23
+DATA geluSloped<>+12(SB)/4, $0x3794c1a5
+DATA geluSloped<>+16(SB)/4, $0xbb0f928d
+DATA geluSloped<>+20(SB)/4, $0xb8ee32a0
+DATA geluSloped<>+24(SB)/4, $0xb5b6e3ba
+DATA geluSloped<>+28(SB)/4, $0x00000000
+GLOBL geluSloped<>(SB), RODATA|NOPTR, $32
+
+DATA geluSlopee<>+0(SB)/4, $0x3e8826b1
+DATA geluSlopee<>+4(SB)/4, $0xbda52db1
+DATA geluSlopee<>+8(SB)/4, $0xbd936f43
+DATA geluSlopee<>+12(SB)/4, $0x3c851fec
+DATA geluSlopee<>+16(SB)/4, $0x3b5856e2
+DATA geluSlopee<>+20(SB)/4, $0x38ebec06
+DATA geluSlopee<>+24(SB)/4, $0x358e872b
+DATA geluSlopee<>+28(SB)/4, $0x00000000
+GLOBL geluSlopee<>(SB), RODATA|NOPTR, $32
+
+DATA geluSlopef<>+0(SB)/4, $0x36305ff7
+DATA geluSlopef<>+4(SB)/4, $0x3eb9d538
+DATA geluSlopef<>+8(SB)/4, $0x35cd0579
+DATA geluSlopef<>+12(SB)/4, $0xbd082668
+DATA geluSlopef<>+16(SB)/4, $0xbb527b19
+DATA geluSlopef<>+20(SB)/4, $0xb8a3baf9
+DATA geluSlopef<>+24(SB)/4, $0xb51d00db
+DATA geluSlopef<>+28(SB)/4, $0x00000000
+GLOBL geluSlopef<>(SB), RODATA|NOPTR, $32
+
+DATA geluSlopeg<>+0(SB)/4, $0xbf4c422b
+DATA geluSlopeg<>+4(SB)/4, $0xbe77c72e
+DATA geluSlopeg<>+8(SB)/4, $0x3ddd25a3
+DATA geluSlopeg<>+12(SB)/4, $0x3cfe23d0
+DATA geluSlopeg<>+16(SB)/4, $0x3af59461
+DATA geluSlopeg<>+20(SB)/4, $0x380f6c1b
+DATA geluSlopeg<>+24(SB)/4, $0x345dcedc
+DATA geluSlopeg<>+28(SB)/4, $0x00000000
+GLOBL geluSlopeg<>(SB), RODATA|NOPTR, $32
+
+DATA geluSlopeh<>+0(SB)/4, $0x3f000000
+DATA geluSlopeh<>+4(SB)/4, $0xbdaaa14c
+DATA geluSlopeh<>+8(SB)/4, $0xbdae8e04
+DATA geluSlopeh<>+12(SB)/4, $0xbc43b7a6
+DATA geluSlopeh<>+16(SB)/4, $0xba04077c
+DATA geluSlopeh<>+20(SB)/4, $0xb6efce76
+DATA geluSlopeh<>+24(SB)/4, $0xb3184884
+DATA geluSlopeh<>+28(SB)/4, $0x00000000
+GLOBL geluSlopeh<>(SB), RODATA|NOPTR, $32
+
+DATA c40e00000<>+0(SB)/4, $0x40e00000
+DATA c40e00000<>+4(SB)/4, $0x40e00000
+DATA c40e00000<>+8(SB)/4, $0x40e00000
+DATA c40e00000<>+12(SB)/4, $0x40e00000
+DATA c40e00000<>+16(SB)/4, $0x40e00000
+DATA c40e00000<>+20(SB)/4, $0x40e00000
+DATA c40e00000<>+24(SB)/4, $0x40e00000
+DATA c40e00000<>+28(SB)/4, $0x40e00000
+GLOBL c40e00000<>(SB), RODATA|NOPTR, $32
+
+// func gELUTanhAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·gELUTanhAVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+
+wide:
+	CMPQ         AX, $0x00000018
 	JL           narrow
 	VMOVUPS      (DX), Y0
 	VMOVUPS      32(DX), Y1
-	VMOVUPS      (BX), Y2
-	VMOVUPS      32(BX), Y3
-	VMULPS       c3f3504f3<>+0(SB), Y0, Y4
-	VMULPS       c3f3504f3<>+0(SB), Y1, Y5
-	VANDPS       c7fffffff<>+0(SB), Y4, Y10
-	VANDPS       c7fffffff<>+0(SB), Y5, Y11
-	VMULPS       Y10, Y10, Y12
-	VMULPS       Y11, Y11, Y13
-	VMOVUPS      cb7910000<>+0(SB), Y6
-	VMOVUPS      cb7910000<>+0(SB), Y7
-	VFMADD213PS  c39c8e7d9<>+0(SB), Y10, Y6
-	VFMADD213PS  c39c8e7d9<>+0(SB), Y11, Y7
-	VMOVUPS      cbb7e8a1c<>+0(SB), Y8
-	VMOVUPS      cbb7e8a1c<>+0(SB), Y9
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Y10, Y8
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Y11, Y9
-	VFMADD213PS  Y8, Y12, Y6
-	VFMADD213PS  Y9, Y13, Y7
-	VFMADD213PS  cbddaae5c<>+0(SB), Y10, Y6
-	VFMADD213PS  cbddaae5c<>+0(SB), Y11, Y7
-	VFMADD213PS  cbf228550<>+0(SB), Y10, Y6
-	VFMADD213PS  cbf228550<>+0(SB), Y11, Y7
-	VFMADD213PS  cbe03ce86<>+0(SB), Y10, Y6
-	VFMADD213PS  cbe03ce86<>+0(SB), Y11, Y7
-	VXORPS       c80000000<>+0(SB), Y10, Y8
-	VXORPS       c80000000<>+0(SB), Y11, Y9
-	VFMADD213PS  Y8, Y10, Y6
-	VFMADD213PS  Y9, Y11, Y7
-	VMOVUPS      cc2d00000<>+0(SB), Y12
-	VMOVUPS      cc2d00000<>+0(SB), Y13
-	VMAXPS       Y6, Y12, Y6
-	VMAXPS       Y7, Y13, Y7
-	VMOVUPS      c42b20000<>+0(SB), Y12
-	VMOVUPS      c42b20000<>+0(SB), Y13
-	VMINPS       Y6, Y12, Y6
-	VMINPS       Y7, Y13, Y7
-	VMULPS       c3fb8aa3b<>+0(SB), Y6, Y12
-	VMULPS       c3fb8aa3b<>+0(SB), Y7, Y13
-	VROUNDPS     $0x08, Y12, Y12
-	VROUNDPS     $0x08, Y13, Y13
-	VFNMADD231PS c3f318000<>+0(SB), Y12, Y6
-	VFNMADD231PS c3f318000<>+0(SB), Y13, Y7
-	VFNMADD231PS cb95e8083<>+0(SB), Y12, Y6
-	VFNMADD231PS cb95e8083<>+0(SB), Y13, Y7
-	VMOVUPS      c39506967<>+0(SB), Y8
-	VMOVUPS      c39506967<>+0(SB), Y9
-	VFMADD213PS  c3ab743ce<>+0(SB), Y6, Y8
-	VFMADD213PS  c3ab743ce<>+0(SB), Y7, Y9
-	VFMADD213PS  c3c088908<>+0(SB), Y6, Y8
-	VFMADD213PS  c3c088908<>+0(SB), Y7, Y9
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Y6, Y8
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Y7, Y9
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Y6, Y8
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Y7, Y9
-	VFMADD213PS  c3f000000<>+0(SB), Y6, Y8
-	VFMADD213PS  c3f000000<>+0(SB), Y7, Y9
-	VFMADD213PS  c3f800000<>+0(SB), Y6, Y8
-	VFMADD213PS  c3f800000<>+0(SB), Y7, Y9
-	VFMADD213PS  c3f800000<>+0(SB), Y6, Y8
-	VFMADD213PS  c3f800000<>+0(SB), Y7, Y9
-	VCVTPS2DQ    Y12, Y12
-	VCVTPS2DQ    Y13, Y13
-	VPSRAD       $0x01, Y12, Y6
-	VPSRAD       $0x01, Y13, Y7
-	VPSUBD       Y6, Y12, Y12
-	VPSUBD       Y7, Y13, Y13
+	VMOVUPS      64(DX), Y2
+	VMULPS       Y0, Y0, Y9
+	VMULPS       Y1, Y1, Y10
+	VMULPS       Y2, Y2, Y11
+	VMOVUPS      cbfcc422a<>+0(SB), Y6
+	VMOVUPS      cbfcc422a<>+0(SB), Y7
+	VMOVUPS      cbfcc422a<>+0(SB), Y8
+	VFNMADD231PS c3d922279<>+0(SB), Y9, Y6
+	VFNMADD231PS c3d922279<>+0(SB), Y10, Y7
+	VFNMADD231PS c3d922279<>+0(SB), Y11, Y8
+	VMULPS       Y0, Y6, Y6
+	VMULPS       Y1, Y7, Y7
+	VMULPS       Y2, Y8, Y8
+	VMOVUPS      cc2d00000<>+0(SB), Y9
+	VMOVUPS      cc2d00000<>+0(SB), Y10
+	VMOVUPS      cc2d00000<>+0(SB), Y11
+	VMAXPS       Y6, Y9, Y6
+	VMAXPS       Y7, Y10, Y7
+	VMAXPS       Y8, Y11, Y8
+	VMOVUPS      c42b20000<>+0(SB), Y9
+	VMOVUPS      c42b20000<>+0(SB), Y10
+	VMOVUPS      c42b20000<>+0(SB), Y11
+	VMINPS       Y6, Y9, Y6
+	VMINPS       Y7, Y10, Y7
+	VMINPS       Y8, Y11, Y8
+	VMULPS       c3fb8aa3b<>+0(SB), Y6, Y9
+	VMULPS       c3fb8aa3b<>+0(SB), Y7, Y10
+	VMULPS       c3fb8aa3b<>+0(SB), Y8, Y11
+	VROUNDPS     $0x08, Y9, Y9
+	VROUNDPS     $0x08, Y10, Y10
+	VROUNDPS     $0x08, Y11, Y11
+	VFNMADD231PS c3f318000<>+0(SB), Y9, Y6
+	VFNMADD231PS c3f318000<>+0(SB), Y10, Y7
+	VFNMADD231PS c3f318000<>+0(SB), Y11, Y8
+	VFNMADD231PS cb95e8083<>+0(SB), Y9, Y6
+	VFNMADD231PS cb95e8083<>+0(SB), Y10, Y7
+	VFNMADD231PS cb95e8083<>+0(SB), Y11, Y8
+	VMOVUPS      c39506967<>+0(SB), Y3
+	VMOVUPS      c39506967<>+0(SB), Y4
+	VMOVUPS      c39506967<>+0(SB), Y5
+	VFMADD213PS  c3ab743ce<>+0(SB), Y6, Y3
+	VFMADD213PS  c3ab743ce<>+0(SB), Y7, Y4
+	VFMADD213PS  c3ab743ce<>+0(SB), Y8, Y5
+	VFMADD213PS  c3c088908<>+0(SB), Y6, Y3
+	VFMADD213PS  c3c088908<>+0(SB), Y7, Y4
+	VFMADD213PS  c3c088908<>+0(SB), Y8, Y5
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y6, Y3
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y7, Y4
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y8, Y5
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y6, Y3
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y7, Y4
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y8, Y5
+	VFMADD213PS  c3f000000<>+0(SB), Y6, Y3
+	VFMADD213PS  c3f000000<>+0(SB), Y7, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y8, Y5
+	VFMADD213PS  c3f800000<>+0(SB), Y6, Y3
+	VFMADD213PS  c3f800000<>+0(SB), Y7, Y4
+	VFMADD213PS  c3f800000<>+0(SB), Y8, Y5
+	VFMADD213PS  c3f800000<>+0(SB), Y6, Y3
+	VFMADD213PS  c3f800000<>+0(SB), Y7, Y4
+	VFMADD213PS  c3f800000<>+0(SB), Y8, Y5
+	VCVTPS2DQ    Y9, Y9
+	VCVTPS2DQ    Y10, Y10
+	VCVTPS2DQ    Y11, Y11
+	VPSRAD       $0x01, Y9, Y6
+	VPSRAD       $0x01, Y10, Y7
+	VPSRAD       $0x01, Y11, Y8
+	VPSUBD       Y6, Y9, Y9
+	VPSUBD       Y7, Y10, Y10
+	VPSUBD       Y8, Y11, Y11
 	VPADDD       c0000007f<>+0(SB), Y6, Y6
 	VPADDD       c0000007f<>+0(SB), Y7, Y7
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
 	VPSLLD       $0x17, Y6, Y6
 	VPSLLD       $0x17, Y7, Y7
-	VMULPS       Y6, Y8, Y8
-	VMULPS       Y7, Y9, Y9
-	VPADDD       c0000007f<>+0(SB), Y12, Y12
-	VPADDD       c0000007f<>+0(SB), Y13, Y13
-	VPSLLD       $0x17, Y12, Y12
-	VPSLLD       $0x17, Y13, Y13
-	VMULPS       Y12, Y8, Y8
-	VMULPS       Y13, Y9, Y9
-	VMOVUPS      c3f800000<>+0(SB), Y6
-	VMOVUPS      c3f800000<>+0(SB), Y7
-	VSUBPS       Y8, Y6, Y8
-	VSUBPS       Y9, Y7, Y9
-	VMULPS       Y4, Y4, Y12
-	VMULPS       Y5, Y5, Y13
-	VMOVUPS      cba1c7000<>+0(SB), Y6
-	VMOVUPS      cba1c7000<>+0(SB), Y7
-	VFMADD213PS  c3ba38d2c<>+0(SB), Y12, Y6
-	VFMADD213PS  c3ba38d2c<>+0(SB), Y13, Y7
-	VFMADD213PS  cbcdb48d9<>+0(SB), Y12, Y6
-	VFMADD213PS  cbcdb48d9<>+0(SB), Y13, Y7
-	VFMADD213PS  c3de70e22<>+0(SB), Y12, Y6
-	VFMADD213PS  c3de70e22<>+0(SB), Y13, Y7
-	VFMADD213PS  cbec09380<>+0(SB), Y12, Y6
-	VFMADD213PS  cbec09380<>+0(SB), Y13, Y7
-	VFMADD213PS  c3e0375d4<>+0(SB), Y12, Y6
-	VFMADD213PS  c3e0375d4<>+0(SB), Y13, Y7
-	VFMADD213PS  Y4, Y4, Y6
-	VFMADD213PS  Y5, Y5, Y7
-	VANDPS       c80000000<>+0(SB), Y4, Y12
-	VANDPS       c80000000<>+0(SB), Y5, Y13
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Y10, Y10
-	VBLENDVPS    Y10, Y6, Y8, Y6
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Y11, Y11
-	VBLENDVPS    Y11, Y7, Y9, Y7
-	VORPS        Y12, Y6, Y6
-	VORPS        Y13, Y7, Y7
-	VADDPS       c3f800000<>+0(SB), Y6, Y6
-	VADDPS       c3f800000<>+0(SB), Y7, Y7
-	VMULPS       Y2, Y6, Y6
-	VMULPS       Y3, Y7, Y7
-	VMULPS       c3f000000<>+0(SB), Y6, Y6
-	VMULPS       c3f000000<>+0(SB), Y7, Y7
-	VMULPS       Y4, Y4, Y4
-	VMULPS       Y5, Y5, Y5
-	VXORPS       c80000000<>+0(SB), Y4, Y4
-	VXORPS       c80000000<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y6, Y3, Y3
+	VMULPS       Y7, Y4, Y4
+	VMULPS       Y8, Y5, Y5
+	VPADDD       c0000007f<>+0(SB), Y9, Y9
+	VPADDD       c0000007f<>+0(SB), Y10, Y10
+	VPADDD       c0000007f<>+0(SB), Y11, Y11
+	VPSLLD       $0x17, Y9, Y9
+	VPSLLD       $0x17, Y10, Y10
+	VPSLLD       $0x17, Y11, Y11
+	VMULPS       Y9, Y3, Y3
+	VMULPS       Y10, Y4, Y4
+	VMULPS       Y11, Y5, Y5
+	VADDPS       c3f800000<>+0(SB), Y3, Y3
+	VADDPS       c3f800000<>+0(SB), Y4, Y4
+	VADDPS       c3f800000<>+0(SB), Y5, Y5
+	VDIVPS       Y3, Y0, Y3
+	VDIVPS       Y4, Y1, Y4
+	VDIVPS       Y5, Y2, Y5
+	VMOVUPS      Y3, (CX)
+	VMOVUPS      Y4, 32(CX)
+	VMOVUPS      Y5, 64(CX)
+	ADDQ         $0x00000060, CX
+	ADDQ         $0x00000060, DX
+	SUBQ         $0x00000018, AX
+	JMP          wide
+
+narrow:
+	CMPQ         AX, $0x00000008
+	JL           rest
+	VMOVUPS      (DX), Y0
+	VMULPS       Y0, Y0, Y3
+	VMOVUPS      cbfcc422a<>+0(SB), Y2
+	VFNMADD231PS c3d922279<>+0(SB), Y3, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      cc2d00000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      c42b20000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS c3f318000<>+0(SB), Y3, Y2
+	VFNMADD231PS cb95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      c39506967<>+0(SB), Y1
+	VFMADD213PS  c3ab743ce<>+0(SB), Y2, Y1
+	VFMADD213PS  c3c088908<>+0(SB), Y2, Y1
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y2, Y1
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y2, Y1
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y1
+	VFMADD213PS  c3f800000<>+0(SB), Y2, Y1
+	VFMADD213PS  c3f800000<>+0(SB), Y2, Y1
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y2
+	VPSUBD       Y2, Y3, Y3
+	VPADDD       c0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VPADDD       c0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VADDPS       c3f800000<>+0(SB), Y1, Y1
+	VDIVPS       Y1, Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000008, AX
+	JMP          narrow
+
+rest:
+	TESTQ        AX, AX
+	JE           done
+	LEAQ         lanes<>+32(SB), BX
+	NEGQ         AX
+	VMOVUPS      (BX)(AX*4), Y15
+	VMASKMOVPS   (DX), Y15, Y0
+	VMULPS       Y0, Y0, Y3
+	VMOVUPS      cbfcc422a<>+0(SB), Y2
+	VFNMADD231PS c3d922279<>+0(SB), Y3, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      cc2d00000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      c42b20000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS c3f318000<>+0(SB), Y3, Y2
+	VFNMADD231PS cb95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      c39506967<>+0(SB), Y1
+	VFMADD213PS  c3ab743ce<>+0(SB), Y2, Y1
+	VFMADD213PS  c3c088908<>+0(SB), Y2, Y1
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y2, Y1
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y2, Y1
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y1
+	VFMADD213PS  c3f800000<>+0(SB), Y2, Y1
+	VFMADD213PS  c3f800000<>+0(SB), Y2, Y1
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y2
+	VPSUBD       Y2, Y3, Y3
+	VPADDD       c0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VPADDD       c0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VADDPS       c3f800000<>+0(SB), Y1, Y1
+	VDIVPS       Y1, Y0, Y1
+	VMASKMOVPS   Y1, Y15, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA cbfcc422a<>+0(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+4(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+8(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+12(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+16(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+20(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+24(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+28(SB)/4, $0xbfcc422a
+GLOBL cbfcc422a<>(SB), RODATA|NOPTR, $32
+
+DATA c3d922279<>+0(SB)/4, $0x3d922279
+DATA c3d922279<>+4(SB)/4, $0x3d922279
+DATA c3d922279<>+8(SB)/4, $0x3d922279
+DATA c3d922279<>+12(SB)/4, $0x3d922279
+DATA c3d922279<>+16(SB)/4, $0x3d922279
+DATA c3d922279<>+20(SB)/4, $0x3d922279
+DATA c3d922279<>+24(SB)/4, $0x3d922279
+DATA c3d922279<>+28(SB)/4, $0x3d922279
+GLOBL c3d922279<>(SB), RODATA|NOPTR, $32
+
+// func gELUTanhGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·gELUTanhGradAVX2(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+
+wide:
+	CMPQ         AX, $0x00000018
+	JL           narrow
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y1
+	VMOVUPS      64(DX), Y2
+	VMOVUPS      (BX), Y3
+	VMOVUPS      32(BX), Y4
+	VMOVUPS      64(BX), Y5
+	VMULPS       Y0, Y0, Y12
+	VMULPS       Y1, Y1, Y13
+	VMULPS       Y2, Y2, Y14
+	VMOVUPS      cbfcc422a<>+0(SB), Y9
+	VMOVUPS      cbfcc422a<>+0(SB), Y10
+	VMOVUPS      cbfcc422a<>+0(SB), Y11
+	VFNMADD231PS c3d922279<>+0(SB), Y12, Y9
+	VFNMADD231PS c3d922279<>+0(SB), Y13, Y10
+	VFNMADD231PS c3d922279<>+0(SB), Y14, Y11
+	VMULPS       Y0, Y9, Y9
+	VMULPS       Y1, Y10, Y10
+	VMULPS       Y2, Y11, Y11
+	VMOVUPS      c42b00000<>+0(SB), Y12
+	VMOVUPS      c42b00000<>+0(SB), Y13
+	VMOVUPS      c42b00000<>+0(SB), Y14
+	VMINPS       Y9, Y12, Y9
+	VMINPS       Y10, Y13, Y10
+	VMINPS       Y11, Y14, Y11
 	VMOVUPS      cc2d00000<>+0(SB), Y12
 	VMOVUPS      cc2d00000<>+0(SB), Y13
-	VMAXPS       Y4, Y12, Y4
-	VMAXPS       Y5, Y13, Y5
+	VMOVUPS      cc2d00000<>+0(SB), Y14
+	VMAXPS       Y9, Y12, Y9
+	VMAXPS       Y10, Y13, Y10
+	VMAXPS       Y11, Y14, Y11
 	VMOVUPS      c42b20000<>+0(SB), Y12
 	VMOVUPS      c42b20000<>+0(SB), Y13
-	VMINPS       Y4, Y12, Y4
-	VMINPS       Y5, Y13, Y5
-	VMULPS       c3fb8aa3b<>+0(SB), Y4, Y12
-	VMULPS       c3fb8aa3b<>+0(SB), Y5, Y13
+	VMOVUPS      c42b20000<>+0(SB), Y14
+	VMINPS       Y9, Y12, Y9
+	VMINPS       Y10, Y13, Y10
+	VMINPS       Y11, Y14, Y11
+	VMULPS       c3fb8aa3b<>+0(SB), Y9, Y12
+	VMULPS       c3fb8aa3b<>+0(SB), Y10, Y13
+	VMULPS       c3fb8aa3b<>+0(SB), Y11, Y14
 	VROUNDPS     $0x08, Y12, Y12
 	VROUNDPS     $0x08, Y13, Y13
-	VFNMADD231PS c3f318000<>+0(SB), Y12, Y4
-	VFNMADD231PS c3f318000<>+0(SB), Y13, Y5
-	VFNMADD231PS cb95e8083<>+0(SB), Y12, Y4
-	VFNMADD231PS cb95e8083<>+0(SB), Y13, Y5
+	VROUNDPS     $0x08, Y14, Y14
+	VFNMADD231PS c3f318000<>+0(SB), Y12, Y9
+	VFNMADD231PS c3f318000<>+0(SB), Y13, Y10
+	VFNMADD231PS c3f318000<>+0(SB), Y14, Y11
+	VFNMADD231PS cb95e8083<>+0(SB), Y12, Y9
+	VFNMADD231PS cb95e8083<>+0(SB), Y13, Y10
+	VFNMADD231PS cb95e8083<>+0(SB), Y14, Y11
+	VMOVUPS      c39506967<>+0(SB), Y6
+	VMOVUPS      c39506967<>+0(SB), Y7
 	VMOVUPS      c39506967<>+0(SB), Y8
-	VMOVUPS      c39506967<>+0(SB), Y9
-	VFMADD213PS  c3ab743ce<>+0(SB), Y4, Y8
-	VFMADD213PS  c3ab743ce<>+0(SB), Y5, Y9
-	VFMADD213PS  c3c088908<>+0(SB), Y4, Y8
-	VFMADD213PS  c3c088908<>+0(SB), Y5, Y9
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Y4, Y8
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Y5, Y9
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Y4, Y8
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Y5, Y9
-	VFMADD213PS  c3f000000<>+0(SB), Y4, Y8
-	VFMADD213PS  c3f000000<>+0(SB), Y5, Y9
-	VFMADD213PS  c3f800000<>+0(SB), Y4, Y8
-	VFMADD213PS  c3f800000<>+0(SB), Y5, Y9
-	VFMADD213PS  c3f800000<>+0(SB), Y4, Y8
-	VFMADD213PS  c3f800000<>+0(SB), Y5, Y9
+	VFMADD213PS  c3ab743ce<>+0(SB), Y9, Y6
+	VFMADD213PS  c3ab743ce<>+0(SB), Y10, Y7
+	VFMADD213PS  c3ab743ce<>+0(SB), Y11, Y8
+	VFMADD213PS  c3c088908<>+0(SB), Y9, Y6
+	VFMADD213PS  c3c088908<>+0(SB), Y10, Y7
+	VFMADD213PS  c3c088908<>+0(SB), Y11, Y8
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y9, Y6
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y10, Y7
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y11, Y8
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y9, Y6
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y10, Y7
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y11, Y8
+	VFMADD213PS  c3f000000<>+0(SB), Y9, Y6
+	VFMADD213PS  c3f000000<>+0(SB), Y10, Y7
+	VFMADD213PS  c3f000000<>+0(SB), Y11, Y8
+	VFMADD213PS  c3f800000<>+0(SB), Y9, Y6
+	VFMADD213PS  c3f800000<>+0(SB), Y10, Y7
+	VFMADD213PS  c3f800000<>+0(SB), Y11, Y8
+	VFMADD213PS  c3f800000<>+0(SB), Y9, Y6
+	VFMADD213PS  c3f800000<>+0(SB), Y10, Y7
+	VFMADD213PS  c3f800000<>+0(SB), Y11, Y8
 	VCVTPS2DQ    Y12, Y12
 	VCVTPS2DQ    Y13, Y13
-	VPSRAD       $0x01, Y12, Y4
-	VPSRAD       $0x01, Y13, Y5
-	VPSUBD       Y4, Y12, Y12
-	VPSUBD       Y5, Y13, Y13
-	VPADDD       c0000007f<>+0(SB), Y4, Y4
-	VPADDD       c0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y4, Y4
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y4, Y8, Y8
-	VMULPS       Y5, Y9, Y9
+	VCVTPS2DQ    Y14, Y14
+	VPSRAD       $0x01, Y12, Y9
+	VPSRAD       $0x01, Y13, Y10
+	VPSRAD       $0x01, Y14, Y11
+	VPSUBD       Y9, Y12, Y12
+	VPSUBD       Y10, Y13, Y13
+	VPSUBD       Y11, Y14, Y14
+	VPADDD       c0000007f<>+0(SB), Y9, Y9
+	VPADDD       c0000007f<>+0(SB), Y10, Y10
+	VPADDD       c0000007f<>+0(SB), Y11, Y11
+	VPSLLD       $0x17, Y9, Y9
+	VPSLLD       $0x17, Y10, Y10
+	VPSLLD       $0x17, Y11, Y11
+	VMULPS       Y9, Y6, Y6
+	VMULPS       Y10, Y7, Y7
+	VMULPS       Y11, Y8, Y8
 	VPADDD       c0000007f<>+0(SB), Y12, Y12
 	VPADDD       c0000007f<>+0(SB), Y13, Y13
+	VPADDD       c0000007f<>+0(SB), Y14, Y14
 	VPSLLD       $0x17, Y12, Y12
 	VPSLLD       $0x17, Y13, Y13
-	VMULPS       Y12, Y8, Y8
-	VMULPS       Y13, Y9, Y9
-	VMULPS       c3f906ebb<>+0(SB), Y8, Y8
-	VMULPS       c3f906ebb<>+0(SB), Y9, Y9
-	VMULPS       c3f000000<>+0(SB), Y0, Y4
-	VMULPS       c3f000000<>+0(SB), Y1, Y5
-	VMULPS       Y2, Y4, Y4
-	VMULPS       Y3, Y5, Y5
-	VMULPS       Y4, Y8, Y8
-	VMULPS       Y5, Y9, Y9
-	VMULPS       c3f3504f3<>+0(SB), Y8, Y8
-	VMULPS       c3f3504f3<>+0(SB), Y9, Y9
-	VANDPS       c7fffffff<>+0(SB), Y0, Y10
-	VANDPS       c7fffffff<>+0(SB), Y1, Y11
-	VMOVUPS      c00000000<>+0(SB), Y12
-	VMOVUPS      c00000000<>+0(SB), Y13
-	VCMPPS       $0x12, c447a0000<>+0(SB), Y10, Y10
-	VBLENDVPS    Y10, Y8, Y12, Y8
-	VCMPPS       $0x12, c447a0000<>+0(SB), Y11, Y11
-	VBLENDVPS    Y11, Y9, Y13, Y9
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y9, Y7, Y7
+	VPSLLD       $0x17, Y14, Y14
+	VMULPS       Y12, Y6, Y6
+	VMULPS       Y13, Y7, Y7
+	VMULPS       Y14, Y8, Y8
+	VADDPS       c3f800000<>+0(SB), Y6, Y12
+	VADDPS       c3f800000<>+0(SB), Y7, Y13
+	VADDPS       c3f800000<>+0(SB), Y8, Y14
+	VMOVUPS      c3f800000<>+0(SB), Y9
+	VMOVUPS      c3f800000<>+0(SB), Y10
+	VMOVUPS      c3f800000<>+0(SB), Y11
+	VDIVPS       Y12, Y9, Y9
+	VDIVPS       Y13, Y10, Y10
+	VDIVPS       Y14, Y11, Y11
+	VMULPS       Y9, Y6, Y6
+	VMULPS       Y10, Y7, Y7
+	VMULPS       Y11, Y8, Y8
+	VMULPS       Y9, Y6, Y6
+	VMULPS       Y10, Y7, Y7
+	VMULPS       Y11, Y8, Y8
+	VMULPS       Y3, Y9, Y9
+	VMULPS       Y4, Y10, Y10
+	VMULPS       Y5, Y11, Y11
+	VMULPS       Y3, Y6, Y6
+	VMULPS       Y4, Y7, Y7
+	VMULPS       Y5, Y8, Y8
+	VMULPS       Y0, Y6, Y6
+	VMULPS       Y1, Y7, Y7
+	VMULPS       Y2, Y8, Y8
+	VMULPS       Y0, Y0, Y12
+	VMULPS       Y1, Y1, Y13
+	VMULPS       Y2, Y2, Y14
+	VMOVUPS      c3fcc422a<>+0(SB), Y3
+	VMOVUPS      c3fcc422a<>+0(SB), Y4
+	VMOVUPS      c3fcc422a<>+0(SB), Y5
+	VFMADD231PS  c3e5b33b6<>+0(SB), Y12, Y3
+	VFMADD231PS  c3e5b33b6<>+0(SB), Y13, Y4
+	VFMADD231PS  c3e5b33b6<>+0(SB), Y14, Y5
+	VMULPS       Y3, Y6, Y6
+	VMULPS       Y4, Y7, Y7
+	VMULPS       Y5, Y8, Y8
+	VANDPS       c7fffffff<>+0(SB), Y0, Y12
+	VANDPS       c7fffffff<>+0(SB), Y1, Y13
+	VANDPS       c7fffffff<>+0(SB), Y2, Y14
+	VMOVUPS      c00000000<>+0(SB), Y3
+	VMOVUPS      c00000000<>+0(SB), Y4
+	VMOVUPS      c00000000<>+0(SB), Y5
+	VCMPPS       $0x12, c447a0000<>+0(SB), Y12, Y12
+	VBLENDVPS    Y12, Y6, Y3, Y6
+	VCMPPS       $0x12, c447a0000<>+0(SB), Y13, Y13
+	VBLENDVPS    Y13, Y7, Y4, Y7
+	VCMPPS       $0x12, c447a0000<>+0(SB), Y14, Y14
+	VBLENDVPS    Y14, Y8, Y5, Y8
+	VADDPS       Y9, Y6, Y6
+	VADDPS       Y10, Y7, Y7
+	VADDPS       Y11, Y8, Y8
 	VMOVUPS      Y6, (CX)
 	VMOVUPS      Y7, 32(CX)
-	ADDQ         $0x00000040, CX
-	ADDQ         $0x00000040, DX
-	ADDQ         $0x00000040, BX
-	SUBQ         $0x00000010, AX
+	VMOVUPS      Y8, 64(CX)
+	ADDQ         $0x00000060, CX
+	ADDQ         $0x00000060, DX
+	ADDQ         $0x00000060, BX
+	SUBQ         $0x00000018, AX
 	JMP          wide
 
 narrow:
@@ -4482,99 +4915,55 @@ narrow:
 	JL           rest
 	VMOVUPS      (DX), Y0
 	VMOVUPS      (BX), Y1
-	VMULPS       c3f3504f3<>+0(SB), Y0, Y2
-	VANDPS       c7fffffff<>+0(SB), Y2, Y5
-	VMULPS       Y5, Y5, Y6
-	VMOVUPS      cb7910000<>+0(SB), Y3
-	VFMADD213PS  c39c8e7d9<>+0(SB), Y5, Y3
-	VMOVUPS      cbb7e8a1c<>+0(SB), Y4
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Y5, Y4
-	VFMADD213PS  Y4, Y6, Y3
-	VFMADD213PS  cbddaae5c<>+0(SB), Y5, Y3
-	VFMADD213PS  cbf228550<>+0(SB), Y5, Y3
-	VFMADD213PS  cbe03ce86<>+0(SB), Y5, Y3
-	VXORPS       c80000000<>+0(SB), Y5, Y4
-	VFMADD213PS  Y4, Y5, Y3
-	VMOVUPS      cc2d00000<>+0(SB), Y6
-	VMAXPS       Y3, Y6, Y3
-	VMOVUPS      c42b20000<>+0(SB), Y6
-	VMINPS       Y3, Y6, Y3
-	VMULPS       c3fb8aa3b<>+0(SB), Y3, Y6
-	VROUNDPS     $0x08, Y6, Y6
-	VFNMADD231PS c3f318000<>+0(SB), Y6, Y3
-	VFNMADD231PS cb95e8083<>+0(SB), Y6, Y3
-	VMOVUPS      c39506967<>+0(SB), Y4
-	VFMADD213PS  c3ab743ce<>+0(SB), Y3, Y4
-	VFMADD213PS  c3c088908<>+0(SB), Y3, Y4
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Y3, Y4
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Y3, Y4
-	VFMADD213PS  c3f000000<>+0(SB), Y3, Y4
-	VFMADD213PS  c3f800000<>+0(SB), Y3, Y4
-	VFMADD213PS  c3f800000<>+0(SB), Y3, Y4
-	VCVTPS2DQ    Y6, Y6
-	VPSRAD       $0x01, Y6, Y3
-	VPSUBD       Y3, Y6, Y6
+	VMULPS       Y0, Y0, Y4
+	VMOVUPS      cbfcc422a<>+0(SB), Y3
+	VFNMADD231PS c3d922279<>+0(SB), Y4, Y3
+	VMULPS       Y0, Y3, Y3
+	VMOVUPS      c42b00000<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMOVUPS      cc2d00000<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      c42b20000<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       c3fb8aa3b<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VFNMADD231PS c3f318000<>+0(SB), Y4, Y3
+	VFNMADD231PS cb95e8083<>+0(SB), Y4, Y3
+	VMOVUPS      c39506967<>+0(SB), Y2
+	VFMADD213PS  c3ab743ce<>+0(SB), Y3, Y2
+	VFMADD213PS  c3c088908<>+0(SB), Y3, Y2
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y3, Y2
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y3, Y2
+	VFMADD213PS  c3f000000<>+0(SB), Y3, Y2
+	VFMADD213PS  c3f800000<>+0(SB), Y3, Y2
+	VFMADD213PS  c3f800000<>+0(SB), Y3, Y2
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y3
+	VPSUBD       Y3, Y4, Y4
 	VPADDD       c0000007f<>+0(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y4, Y4
-	VPADDD       c0000007f<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y4, Y4
+	VMULPS       Y3, Y2, Y2
+	VPADDD       c0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VADDPS       c3f800000<>+0(SB), Y2, Y4
 	VMOVUPS      c3f800000<>+0(SB), Y3
-	VSUBPS       Y4, Y3, Y4
-	VMULPS       Y2, Y2, Y6
-	VMOVUPS      cba1c7000<>+0(SB), Y3
-	VFMADD213PS  c3ba38d2c<>+0(SB), Y6, Y3
-	VFMADD213PS  cbcdb48d9<>+0(SB), Y6, Y3
-	VFMADD213PS  c3de70e22<>+0(SB), Y6, Y3
-	VFMADD213PS  cbec09380<>+0(SB), Y6, Y3
-	VFMADD213PS  c3e0375d4<>+0(SB), Y6, Y3
-	VFMADD213PS  Y2, Y2, Y3
-	VANDPS       c80000000<>+0(SB), Y2, Y6
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Y5, Y5
-	VBLENDVPS    Y5, Y3, Y4, Y3
-	VORPS        Y6, Y3, Y3
-	VADDPS       c3f800000<>+0(SB), Y3, Y3
+	VDIVPS       Y4, Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VMULPS       Y3, Y2, Y2
 	VMULPS       Y1, Y3, Y3
-	VMULPS       c3f000000<>+0(SB), Y3, Y3
-	VMULPS       Y2, Y2, Y2
-	VXORPS       c80000000<>+0(SB), Y2, Y2
-	VMOVUPS      cc2d00000<>+0(SB), Y6
-	VMAXPS       Y2, Y6, Y2
-	VMOVUPS      c42b20000<>+0(SB), Y6
-	VMINPS       Y2, Y6, Y2
-	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y6
-	VROUNDPS     $0x08, Y6, Y6
-	VFNMADD231PS c3f318000<>+0(SB), Y6, Y2
-	VFNMADD231PS cb95e8083<>+0(SB), Y6, Y2
-	VMOVUPS      c39506967<>+0(SB), Y4
-	VFMADD213PS  c3ab743ce<>+0(SB), Y2, Y4
-	VFMADD213PS  c3c088908<>+0(SB), Y2, Y4
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Y2, Y4
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Y2, Y4
-	VFMADD213PS  c3f000000<>+0(SB), Y2, Y4
-	VFMADD213PS  c3f800000<>+0(SB), Y2, Y4
-	VFMADD213PS  c3f800000<>+0(SB), Y2, Y4
-	VCVTPS2DQ    Y6, Y6
-	VPSRAD       $0x01, Y6, Y2
-	VPSUBD       Y2, Y6, Y6
-	VPADDD       c0000007f<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y4, Y4
-	VPADDD       c0000007f<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y4, Y4
-	VMULPS       c3f906ebb<>+0(SB), Y4, Y4
-	VMULPS       c3f000000<>+0(SB), Y0, Y2
 	VMULPS       Y1, Y2, Y2
-	VMULPS       Y2, Y4, Y4
-	VMULPS       c3f3504f3<>+0(SB), Y4, Y4
-	VANDPS       c7fffffff<>+0(SB), Y0, Y5
-	VMOVUPS      c00000000<>+0(SB), Y6
-	VCMPPS       $0x12, c447a0000<>+0(SB), Y5, Y5
-	VBLENDVPS    Y5, Y4, Y6, Y4
-	VADDPS       Y4, Y3, Y3
-	VMOVUPS      Y3, (CX)
+	VMULPS       Y0, Y2, Y2
+	VMULPS       Y0, Y0, Y4
+	VMOVUPS      c3fcc422a<>+0(SB), Y1
+	VFMADD231PS  c3e5b33b6<>+0(SB), Y4, Y1
+	VMULPS       Y1, Y2, Y2
+	VANDPS       c7fffffff<>+0(SB), Y0, Y4
+	VMOVUPS      c00000000<>+0(SB), Y1
+	VCMPPS       $0x12, c447a0000<>+0(SB), Y4, Y4
+	VBLENDVPS    Y4, Y2, Y1, Y2
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (CX)
 	ADDQ         $0x00000020, CX
 	ADDQ         $0x00000020, DX
 	ADDQ         $0x00000020, BX
@@ -4589,114 +4978,90 @@ rest:
 	VMOVUPS      (SI)(AX*4), Y15
 	VMASKMOVPS   (DX), Y15, Y0
 	VMASKMOVPS   (BX), Y15, Y1
-	VMULPS       c3f3504f3<>+0(SB), Y0, Y2
-	VANDPS       c7fffffff<>+0(SB), Y2, Y5
-	VMULPS       Y5, Y5, Y6
-	VMOVUPS      cb7910000<>+0(SB), Y3
-	VFMADD213PS  c39c8e7d9<>+0(SB), Y5, Y3
-	VMOVUPS      cbb7e8a1c<>+0(SB), Y4
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Y5, Y4
-	VFMADD213PS  Y4, Y6, Y3
-	VFMADD213PS  cbddaae5c<>+0(SB), Y5, Y3
-	VFMADD213PS  cbf228550<>+0(SB), Y5, Y3
-	VFMADD213PS  cbe03ce86<>+0(SB), Y5, Y3
-	VXORPS       c80000000<>+0(SB), Y5, Y4
-	VFMADD213PS  Y4, Y5, Y3
-	VMOVUPS      cc2d00000<>+0(SB), Y6
-	VMAXPS       Y3, Y6, Y3
-	VMOVUPS      c42b20000<>+0(SB), Y6
-	VMINPS       Y3, Y6, Y3
-	VMULPS       c3fb8aa3b<>+0(SB), Y3, Y6
-	VROUNDPS     $0x08, Y6, Y6
-	VFNMADD231PS c3f318000<>+0(SB), Y6, Y3
-	VFNMADD231PS cb95e8083<>+0(SB), Y6, Y3
-	VMOVUPS      c39506967<>+0(SB), Y4
-	VFMADD213PS  c3ab743ce<>+0(SB), Y3, Y4
-	VFMADD213PS  c3c088908<>+0(SB), Y3, Y4
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Y3, Y4
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Y3, Y4
-	VFMADD213PS  c3f000000<>+0(SB), Y3, Y4
-	VFMADD213PS  c3f800000<>+0(SB), Y3, Y4
-	VFMADD213PS  c3f800000<>+0(SB), Y3, Y4
-	VCVTPS2DQ    Y6, Y6
-	VPSRAD       $0x01, Y6, Y3
-	VPSUBD       Y3, Y6, Y6
+	VMULPS       Y0, Y0, Y4
+	VMOVUPS      cbfcc422a<>+0(SB), Y3
+	VFNMADD231PS c3d922279<>+0(SB), Y4, Y3
+	VMULPS       Y0, Y3, Y3
+	VMOVUPS      c42b00000<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMOVUPS      cc2d00000<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      c42b20000<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       c3fb8aa3b<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VFNMADD231PS c3f318000<>+0(SB), Y4, Y3
+	VFNMADD231PS cb95e8083<>+0(SB), Y4, Y3
+	VMOVUPS      c39506967<>+0(SB), Y2
+	VFMADD213PS  c3ab743ce<>+0(SB), Y3, Y2
+	VFMADD213PS  c3c088908<>+0(SB), Y3, Y2
+	VFMADD213PS  c3d2aa9c1<>+0(SB), Y3, Y2
+	VFMADD213PS  c3e2aaaaa<>+0(SB), Y3, Y2
+	VFMADD213PS  c3f000000<>+0(SB), Y3, Y2
+	VFMADD213PS  c3f800000<>+0(SB), Y3, Y2
+	VFMADD213PS  c3f800000<>+0(SB), Y3, Y2
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y3
+	VPSUBD       Y3, Y4, Y4
 	VPADDD       c0000007f<>+0(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y4, Y4
-	VPADDD       c0000007f<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y4, Y4
+	VMULPS       Y3, Y2, Y2
+	VPADDD       c0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VADDPS       c3f800000<>+0(SB), Y2, Y4
 	VMOVUPS      c3f800000<>+0(SB), Y3
-	VSUBPS       Y4, Y3, Y4
-	VMULPS       Y2, Y2, Y6
-	VMOVUPS      cba1c7000<>+0(SB), Y3
-	VFMADD213PS  c3ba38d2c<>+0(SB), Y6, Y3
-	VFMADD213PS  cbcdb48d9<>+0(SB), Y6, Y3
-	VFMADD213PS  c3de70e22<>+0(SB), Y6, Y3
-	VFMADD213PS  cbec09380<>+0(SB), Y6, Y3
-	VFMADD213PS  c3e0375d4<>+0(SB), Y6, Y3
-	VFMADD213PS  Y2, Y2, Y3
-	VANDPS       c80000000<>+0(SB), Y2, Y6
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Y5, Y5
-	VBLENDVPS    Y5, Y3, Y4, Y3
-	VORPS        Y6, Y3, Y3
-	VADDPS       c3f800000<>+0(SB), Y3, Y3
+	VDIVPS       Y4, Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VMULPS       Y3, Y2, Y2
 	VMULPS       Y1, Y3, Y3
-	VMULPS       c3f000000<>+0(SB), Y3, Y3
-	VMULPS       Y2, Y2, Y2
-	VXORPS       c80000000<>+0(SB), Y2, Y2
-	VMOVUPS      cc2d00000<>+0(SB), Y6
-	VMAXPS       Y2, Y6, Y2
-	VMOVUPS      c42b20000<>+0(SB), Y6
-	VMINPS       Y2, Y6, Y2
-	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y6
-	VROUNDPS     $0x08, Y6, Y6
-	VFNMADD231PS c3f318000<>+0(SB), Y6, Y2
-	VFNMADD231PS cb95e8083<>+0(SB), Y6, Y2
-	VMOVUPS      c39506967<>+0(SB), Y4
-	VFMADD213PS  c3ab743ce<>+0(SB), Y2, Y4
-	VFMADD213PS  c3c088908<>+0(SB), Y2, Y4
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Y2, Y4
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Y2, Y4
-	VFMADD213PS  c3f000000<>+0(SB), Y2, Y4
-	VFMADD213PS  c3f800000<>+0(SB), Y2, Y4
-	VFMADD213PS  c3f800000<>+0(SB), Y2, Y4
-	VCVTPS2DQ    Y6, Y6
-	VPSRAD       $0x01, Y6, Y2
-	VPSUBD       Y2, Y6, Y6
-	VPADDD       c0000007f<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y4, Y4
-	VPADDD       c0000007f<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y4, Y4
-	VMULPS       c3f906ebb<>+0(SB), Y4, Y4
-	VMULPS       c3f000000<>+0(SB), Y0, Y2
 	VMULPS       Y1, Y2, Y2
-	VMULPS       Y2, Y4, Y4
-	VMULPS       c3f3504f3<>+0(SB), Y4, Y4
-	VANDPS       c7fffffff<>+0(SB), Y0, Y5
-	VMOVUPS      c00000000<>+0(SB), Y6
-	VCMPPS       $0x12, c447a0000<>+0(SB), Y5, Y5
-	VBLENDVPS    Y5, Y4, Y6, Y4
-	VADDPS       Y4, Y3, Y3
-	VMASKMOVPS   Y3, Y15, (CX)
+	VMULPS       Y0, Y2, Y2
+	VMULPS       Y0, Y0, Y4
+	VMOVUPS      c3fcc422a<>+0(SB), Y1
+	VFMADD231PS  c3e5b33b6<>+0(SB), Y4, Y1
+	VMULPS       Y1, Y2, Y2
+	VANDPS       c7fffffff<>+0(SB), Y0, Y4
+	VMOVUPS      c00000000<>+0(SB), Y1
+	VCMPPS       $0x12, c447a0000<>+0(SB), Y4, Y4
+	VBLENDVPS    Y4, Y2, Y1, Y2
+	VADDPS       Y3, Y2, Y2
+	VMASKMOVPS   Y2, Y15, (CX)
 
 done:
 	LDMXCSR csr+40(FP)
 	VZEROUPPER
 	RET
 
-DATA c3f906ebb<>+0(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+4(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+8(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+12(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+16(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+20(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+24(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+28(SB)/4, $0x3f906ebb
-GLOBL c3f906ebb<>(SB), RODATA|NOPTR, $32
+DATA c42b00000<>+0(SB)/4, $0x42b00000
+DATA c42b00000<>+4(SB)/4, $0x42b00000
+DATA c42b00000<>+8(SB)/4, $0x42b00000
+DATA c42b00000<>+12(SB)/4, $0x42b00000
+DATA c42b00000<>+16(SB)/4, $0x42b00000
+DATA c42b00000<>+20(SB)/4, $0x42b00000
+DATA c42b00000<>+24(SB)/4, $0x42b00000
+DATA c42b00000<>+28(SB)/4, $0x42b00000
+GLOBL c42b00000<>(SB), RODATA|NOPTR, $32
+
+DATA c3fcc422a<>+0(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+4(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+8(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+12(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+16(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+20(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+24(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+28(SB)/4, $0x3fcc422a
+GLOBL c3fcc422a<>(SB), RODATA|NOPTR, $32
+
+DATA c3e5b33b6<>+0(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+4(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+8(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+12(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+16(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+20(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+24(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+28(SB)/4, $0x3e5b33b6
+GLOBL c3e5b33b6<>(SB), RODATA|NOPTR, $32
 
 DATA c447a0000<>+0(SB)/4, $0x447a0000
 DATA c447a0000<>+4(SB)/4, $0x447a0000
@@ -4804,15 +5169,9 @@ wide:
 	VADDPS       c3f800000<>+0(SB), Y3, Y3
 	VADDPS       c3f800000<>+0(SB), Y4, Y4
 	VADDPS       c3f800000<>+0(SB), Y5, Y5
-	VMOVUPS      c3f800000<>+0(SB), Y6
-	VMOVUPS      c3f800000<>+0(SB), Y7
-	VMOVUPS      c3f800000<>+0(SB), Y8
-	VDIVPS       Y3, Y6, Y3
-	VDIVPS       Y4, Y7, Y4
-	VDIVPS       Y5, Y8, Y5
-	VMULPS       Y0, Y3, Y3
-	VMULPS       Y1, Y4, Y4
-	VMULPS       Y2, Y5, Y5
+	VDIVPS       Y3, Y0, Y3
+	VDIVPS       Y4, Y1, Y4
+	VDIVPS       Y5, Y2, Y5
 	VMOVUPS      Y3, (CX)
 	VMOVUPS      Y4, 32(CX)
 	VMOVUPS      Y5, 64(CX)
@@ -4852,9 +5211,7 @@ narrow:
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y1, Y1
 	VADDPS       c3f800000<>+0(SB), Y1, Y1
-	VMOVUPS      c3f800000<>+0(SB), Y2
-	VDIVPS       Y1, Y2, Y1
-	VMULPS       Y0, Y1, Y1
+	VDIVPS       Y1, Y0, Y1
 	VMOVUPS      Y1, (CX)
 	ADDQ         $0x00000020, CX
 	ADDQ         $0x00000020, DX
@@ -4895,9 +5252,7 @@ rest:
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y1, Y1
 	VADDPS       c3f800000<>+0(SB), Y1, Y1
-	VMOVUPS      c3f800000<>+0(SB), Y2
-	VDIVPS       Y1, Y2, Y1
-	VMULPS       Y0, Y1, Y1
+	VDIVPS       Y1, Y0, Y1
 	VMASKMOVPS   Y1, Y15, (CX)
 
 done:
@@ -5252,6 +5607,16 @@ done:
 	VZEROUPPER
 	RET
 
+DATA cc0400000<>+0(SB)/4, $0xc0400000
+DATA cc0400000<>+4(SB)/4, $0xc0400000
+DATA cc0400000<>+8(SB)/4, $0xc0400000
+DATA cc0400000<>+12(SB)/4, $0xc0400000
+DATA cc0400000<>+16(SB)/4, $0xc0400000
+DATA cc0400000<>+20(SB)/4, $0xc0400000
+DATA cc0400000<>+24(SB)/4, $0xc0400000
+DATA cc0400000<>+28(SB)/4, $0xc0400000
+GLOBL cc0400000<>(SB), RODATA|NOPTR, $32
+
 DATA c40400000<>+0(SB)/4, $0x40400000
 DATA c40400000<>+4(SB)/4, $0x40400000
 DATA c40400000<>+8(SB)/4, $0x40400000
@@ -5271,16 +5636,6 @@ DATA c3e2aaaab<>+20(SB)/4, $0x3e2aaaab
 DATA c3e2aaaab<>+24(SB)/4, $0x3e2aaaab
 DATA c3e2aaaab<>+28(SB)/4, $0x3e2aaaab
 GLOBL c3e2aaaab<>(SB), RODATA|NOPTR, $32
-
-DATA cc0400000<>+0(SB)/4, $0xc0400000
-DATA cc0400000<>+4(SB)/4, $0xc0400000
-DATA cc0400000<>+8(SB)/4, $0xc0400000
-DATA cc0400000<>+12(SB)/4, $0xc0400000
-DATA cc0400000<>+16(SB)/4, $0xc0400000
-DATA cc0400000<>+20(SB)/4, $0xc0400000
-DATA cc0400000<>+24(SB)/4, $0xc0400000
-DATA cc0400000<>+28(SB)/4, $0xc0400000
-GLOBL cc0400000<>(SB), RODATA|NOPTR, $32
 
 // func hardSwishGradAVX2(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 // Requires: AVX, SSE
@@ -5666,6 +6021,116 @@ done:
 	VZEROUPPER
 	RET
 
+DATA d3fe6a09e667f3bcd<>+0(SB)/4, $0x667f3bcd
+DATA d3fe6a09e667f3bcd<>+4(SB)/4, $0x3fe6a09e
+DATA d3fe6a09e667f3bcd<>+8(SB)/4, $0x667f3bcd
+DATA d3fe6a09e667f3bcd<>+12(SB)/4, $0x3fe6a09e
+DATA d3fe6a09e667f3bcd<>+16(SB)/4, $0x667f3bcd
+DATA d3fe6a09e667f3bcd<>+20(SB)/4, $0x3fe6a09e
+DATA d3fe6a09e667f3bcd<>+24(SB)/4, $0x667f3bcd
+DATA d3fe6a09e667f3bcd<>+28(SB)/4, $0x3fe6a09e
+GLOBL d3fe6a09e667f3bcd<>(SB), RODATA|NOPTR, $32
+
+DATA d3fe62e42fee00000<>+0(SB)/4, $0xfee00000
+DATA d3fe62e42fee00000<>+4(SB)/4, $0x3fe62e42
+DATA d3fe62e42fee00000<>+8(SB)/4, $0xfee00000
+DATA d3fe62e42fee00000<>+12(SB)/4, $0x3fe62e42
+DATA d3fe62e42fee00000<>+16(SB)/4, $0xfee00000
+DATA d3fe62e42fee00000<>+20(SB)/4, $0x3fe62e42
+DATA d3fe62e42fee00000<>+24(SB)/4, $0xfee00000
+DATA d3fe62e42fee00000<>+28(SB)/4, $0x3fe62e42
+GLOBL d3fe62e42fee00000<>(SB), RODATA|NOPTR, $32
+
+DATA d3dea39ef35793c76<>+0(SB)/4, $0x35793c76
+DATA d3dea39ef35793c76<>+4(SB)/4, $0x3dea39ef
+DATA d3dea39ef35793c76<>+8(SB)/4, $0x35793c76
+DATA d3dea39ef35793c76<>+12(SB)/4, $0x3dea39ef
+DATA d3dea39ef35793c76<>+16(SB)/4, $0x35793c76
+DATA d3dea39ef35793c76<>+20(SB)/4, $0x3dea39ef
+DATA d3dea39ef35793c76<>+24(SB)/4, $0x35793c76
+DATA d3dea39ef35793c76<>+28(SB)/4, $0x3dea39ef
+GLOBL d3dea39ef35793c76<>(SB), RODATA|NOPTR, $32
+
+DATA d3ff0000000000000<>+0(SB)/4, $0x00000000
+DATA d3ff0000000000000<>+4(SB)/4, $0x3ff00000
+DATA d3ff0000000000000<>+8(SB)/4, $0x00000000
+DATA d3ff0000000000000<>+12(SB)/4, $0x3ff00000
+DATA d3ff0000000000000<>+16(SB)/4, $0x00000000
+DATA d3ff0000000000000<>+20(SB)/4, $0x3ff00000
+DATA d3ff0000000000000<>+24(SB)/4, $0x00000000
+DATA d3ff0000000000000<>+28(SB)/4, $0x3ff00000
+GLOBL d3ff0000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA d3fe0000000000000<>+0(SB)/4, $0x00000000
+DATA d3fe0000000000000<>+4(SB)/4, $0x3fe00000
+DATA d3fe0000000000000<>+8(SB)/4, $0x00000000
+DATA d3fe0000000000000<>+12(SB)/4, $0x3fe00000
+DATA d3fe0000000000000<>+16(SB)/4, $0x00000000
+DATA d3fe0000000000000<>+20(SB)/4, $0x3fe00000
+DATA d3fe0000000000000<>+24(SB)/4, $0x00000000
+DATA d3fe0000000000000<>+28(SB)/4, $0x3fe00000
+GLOBL d3fe0000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA d4000000000000000<>+0(SB)/4, $0x00000000
+DATA d4000000000000000<>+4(SB)/4, $0x40000000
+DATA d4000000000000000<>+8(SB)/4, $0x00000000
+DATA d4000000000000000<>+12(SB)/4, $0x40000000
+DATA d4000000000000000<>+16(SB)/4, $0x00000000
+DATA d4000000000000000<>+20(SB)/4, $0x40000000
+DATA d4000000000000000<>+24(SB)/4, $0x00000000
+DATA d4000000000000000<>+28(SB)/4, $0x40000000
+GLOBL d4000000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA d000fffffffffffff<>+0(SB)/4, $0xffffffff
+DATA d000fffffffffffff<>+4(SB)/4, $0x000fffff
+DATA d000fffffffffffff<>+8(SB)/4, $0xffffffff
+DATA d000fffffffffffff<>+12(SB)/4, $0x000fffff
+DATA d000fffffffffffff<>+16(SB)/4, $0xffffffff
+DATA d000fffffffffffff<>+20(SB)/4, $0x000fffff
+DATA d000fffffffffffff<>+24(SB)/4, $0xffffffff
+DATA d000fffffffffffff<>+28(SB)/4, $0x000fffff
+GLOBL d000fffffffffffff<>(SB), RODATA|NOPTR, $32
+
+DATA d4330000000000000<>+0(SB)/4, $0x00000000
+DATA d4330000000000000<>+4(SB)/4, $0x43300000
+DATA d4330000000000000<>+8(SB)/4, $0x00000000
+DATA d4330000000000000<>+12(SB)/4, $0x43300000
+DATA d4330000000000000<>+16(SB)/4, $0x00000000
+DATA d4330000000000000<>+20(SB)/4, $0x43300000
+DATA d4330000000000000<>+24(SB)/4, $0x00000000
+DATA d4330000000000000<>+28(SB)/4, $0x43300000
+GLOBL d4330000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA d3ff71547652b82fe<>+0(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+4(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+8(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+12(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+16(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+20(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+24(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+28(SB)/4, $0x3ff71547
+GLOBL d3ff71547652b82fe<>(SB), RODATA|NOPTR, $32
+
+DATA d3fe62e42fefa39ef<>+0(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+4(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+8(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+12(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+16(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+20(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+24(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+28(SB)/4, $0x3fe62e42
+GLOBL d3fe62e42fefa39ef<>(SB), RODATA|NOPTR, $32
+
+DATA d3c7abc9e3b39803f<>+0(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+4(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+8(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+12(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+16(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+20(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+24(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+28(SB)/4, $0x3c7abc9e
+GLOBL d3c7abc9e3b39803f<>(SB), RODATA|NOPTR, $32
+
 DATA d43300000000003ff<>+0(SB)/4, $0x000003ff
 DATA d43300000000003ff<>+4(SB)/4, $0x43300000
 DATA d43300000000003ff<>+8(SB)/4, $0x000003ff
@@ -5685,56 +6150,6 @@ DATA dfff6a09e667f3bcd<>+20(SB)/4, $0xfff6a09e
 DATA dfff6a09e667f3bcd<>+24(SB)/4, $0x667f3bcd
 DATA dfff6a09e667f3bcd<>+28(SB)/4, $0xfff6a09e
 GLOBL dfff6a09e667f3bcd<>(SB), RODATA|NOPTR, $32
-
-DATA d4330000000000000<>+0(SB)/4, $0x00000000
-DATA d4330000000000000<>+4(SB)/4, $0x43300000
-DATA d4330000000000000<>+8(SB)/4, $0x00000000
-DATA d4330000000000000<>+12(SB)/4, $0x43300000
-DATA d4330000000000000<>+16(SB)/4, $0x00000000
-DATA d4330000000000000<>+20(SB)/4, $0x43300000
-DATA d4330000000000000<>+24(SB)/4, $0x00000000
-DATA d4330000000000000<>+28(SB)/4, $0x43300000
-GLOBL d4330000000000000<>(SB), RODATA|NOPTR, $32
-
-DATA d000fffffffffffff<>+0(SB)/4, $0xffffffff
-DATA d000fffffffffffff<>+4(SB)/4, $0x000fffff
-DATA d000fffffffffffff<>+8(SB)/4, $0xffffffff
-DATA d000fffffffffffff<>+12(SB)/4, $0x000fffff
-DATA d000fffffffffffff<>+16(SB)/4, $0xffffffff
-DATA d000fffffffffffff<>+20(SB)/4, $0x000fffff
-DATA d000fffffffffffff<>+24(SB)/4, $0xffffffff
-DATA d000fffffffffffff<>+28(SB)/4, $0x000fffff
-GLOBL d000fffffffffffff<>(SB), RODATA|NOPTR, $32
-
-DATA d3fe6a09e667f3bcd<>+0(SB)/4, $0x667f3bcd
-DATA d3fe6a09e667f3bcd<>+4(SB)/4, $0x3fe6a09e
-DATA d3fe6a09e667f3bcd<>+8(SB)/4, $0x667f3bcd
-DATA d3fe6a09e667f3bcd<>+12(SB)/4, $0x3fe6a09e
-DATA d3fe6a09e667f3bcd<>+16(SB)/4, $0x667f3bcd
-DATA d3fe6a09e667f3bcd<>+20(SB)/4, $0x3fe6a09e
-DATA d3fe6a09e667f3bcd<>+24(SB)/4, $0x667f3bcd
-DATA d3fe6a09e667f3bcd<>+28(SB)/4, $0x3fe6a09e
-GLOBL d3fe6a09e667f3bcd<>(SB), RODATA|NOPTR, $32
-
-DATA d3ff0000000000000<>+0(SB)/4, $0x00000000
-DATA d3ff0000000000000<>+4(SB)/4, $0x3ff00000
-DATA d3ff0000000000000<>+8(SB)/4, $0x00000000
-DATA d3ff0000000000000<>+12(SB)/4, $0x3ff00000
-DATA d3ff0000000000000<>+16(SB)/4, $0x00000000
-DATA d3ff0000000000000<>+20(SB)/4, $0x3ff00000
-DATA d3ff0000000000000<>+24(SB)/4, $0x00000000
-DATA d3ff0000000000000<>+28(SB)/4, $0x3ff00000
-GLOBL d3ff0000000000000<>(SB), RODATA|NOPTR, $32
-
-DATA d4000000000000000<>+0(SB)/4, $0x00000000
-DATA d4000000000000000<>+4(SB)/4, $0x40000000
-DATA d4000000000000000<>+8(SB)/4, $0x00000000
-DATA d4000000000000000<>+12(SB)/4, $0x40000000
-DATA d4000000000000000<>+16(SB)/4, $0x00000000
-DATA d4000000000000000<>+20(SB)/4, $0x40000000
-DATA d4000000000000000<>+24(SB)/4, $0x00000000
-DATA d4000000000000000<>+28(SB)/4, $0x40000000
-GLOBL d4000000000000000<>(SB), RODATA|NOPTR, $32
 
 DATA d3fc2f112df3e5244<>+0(SB)/4, $0xdf3e5244
 DATA d3fc2f112df3e5244<>+4(SB)/4, $0x3fc2f112
@@ -5806,36 +6221,6 @@ DATA d3fe5555555555593<>+24(SB)/4, $0x55555593
 DATA d3fe5555555555593<>+28(SB)/4, $0x3fe55555
 GLOBL d3fe5555555555593<>(SB), RODATA|NOPTR, $32
 
-DATA d3fe0000000000000<>+0(SB)/4, $0x00000000
-DATA d3fe0000000000000<>+4(SB)/4, $0x3fe00000
-DATA d3fe0000000000000<>+8(SB)/4, $0x00000000
-DATA d3fe0000000000000<>+12(SB)/4, $0x3fe00000
-DATA d3fe0000000000000<>+16(SB)/4, $0x00000000
-DATA d3fe0000000000000<>+20(SB)/4, $0x3fe00000
-DATA d3fe0000000000000<>+24(SB)/4, $0x00000000
-DATA d3fe0000000000000<>+28(SB)/4, $0x3fe00000
-GLOBL d3fe0000000000000<>(SB), RODATA|NOPTR, $32
-
-DATA d3dea39ef35793c76<>+0(SB)/4, $0x35793c76
-DATA d3dea39ef35793c76<>+4(SB)/4, $0x3dea39ef
-DATA d3dea39ef35793c76<>+8(SB)/4, $0x35793c76
-DATA d3dea39ef35793c76<>+12(SB)/4, $0x3dea39ef
-DATA d3dea39ef35793c76<>+16(SB)/4, $0x35793c76
-DATA d3dea39ef35793c76<>+20(SB)/4, $0x3dea39ef
-DATA d3dea39ef35793c76<>+24(SB)/4, $0x35793c76
-DATA d3dea39ef35793c76<>+28(SB)/4, $0x3dea39ef
-GLOBL d3dea39ef35793c76<>(SB), RODATA|NOPTR, $32
-
-DATA d3fe62e42fee00000<>+0(SB)/4, $0xfee00000
-DATA d3fe62e42fee00000<>+4(SB)/4, $0x3fe62e42
-DATA d3fe62e42fee00000<>+8(SB)/4, $0xfee00000
-DATA d3fe62e42fee00000<>+12(SB)/4, $0x3fe62e42
-DATA d3fe62e42fee00000<>+16(SB)/4, $0xfee00000
-DATA d3fe62e42fee00000<>+20(SB)/4, $0x3fe62e42
-DATA d3fe62e42fee00000<>+24(SB)/4, $0xfee00000
-DATA d3fe62e42fee00000<>+28(SB)/4, $0x3fe62e42
-GLOBL d3fe62e42fee00000<>(SB), RODATA|NOPTR, $32
-
 DATA dc087500000000000<>+0(SB)/4, $0x00000000
 DATA dc087500000000000<>+4(SB)/4, $0xc0875000
 DATA dc087500000000000<>+8(SB)/4, $0x00000000
@@ -5855,36 +6240,6 @@ DATA d4086300000000000<>+20(SB)/4, $0x40863000
 DATA d4086300000000000<>+24(SB)/4, $0x00000000
 DATA d4086300000000000<>+28(SB)/4, $0x40863000
 GLOBL d4086300000000000<>(SB), RODATA|NOPTR, $32
-
-DATA d3ff71547652b82fe<>+0(SB)/4, $0x652b82fe
-DATA d3ff71547652b82fe<>+4(SB)/4, $0x3ff71547
-DATA d3ff71547652b82fe<>+8(SB)/4, $0x652b82fe
-DATA d3ff71547652b82fe<>+12(SB)/4, $0x3ff71547
-DATA d3ff71547652b82fe<>+16(SB)/4, $0x652b82fe
-DATA d3ff71547652b82fe<>+20(SB)/4, $0x3ff71547
-DATA d3ff71547652b82fe<>+24(SB)/4, $0x652b82fe
-DATA d3ff71547652b82fe<>+28(SB)/4, $0x3ff71547
-GLOBL d3ff71547652b82fe<>(SB), RODATA|NOPTR, $32
-
-DATA d3fe62e42fefa39ef<>+0(SB)/4, $0xfefa39ef
-DATA d3fe62e42fefa39ef<>+4(SB)/4, $0x3fe62e42
-DATA d3fe62e42fefa39ef<>+8(SB)/4, $0xfefa39ef
-DATA d3fe62e42fefa39ef<>+12(SB)/4, $0x3fe62e42
-DATA d3fe62e42fefa39ef<>+16(SB)/4, $0xfefa39ef
-DATA d3fe62e42fefa39ef<>+20(SB)/4, $0x3fe62e42
-DATA d3fe62e42fefa39ef<>+24(SB)/4, $0xfefa39ef
-DATA d3fe62e42fefa39ef<>+28(SB)/4, $0x3fe62e42
-GLOBL d3fe62e42fefa39ef<>(SB), RODATA|NOPTR, $32
-
-DATA d3c7abc9e3b39803f<>+0(SB)/4, $0x3b39803f
-DATA d3c7abc9e3b39803f<>+4(SB)/4, $0x3c7abc9e
-DATA d3c7abc9e3b39803f<>+8(SB)/4, $0x3b39803f
-DATA d3c7abc9e3b39803f<>+12(SB)/4, $0x3c7abc9e
-DATA d3c7abc9e3b39803f<>+16(SB)/4, $0x3b39803f
-DATA d3c7abc9e3b39803f<>+20(SB)/4, $0x3c7abc9e
-DATA d3c7abc9e3b39803f<>+24(SB)/4, $0x3b39803f
-DATA d3c7abc9e3b39803f<>+28(SB)/4, $0x3c7abc9e
-GLOBL d3c7abc9e3b39803f<>(SB), RODATA|NOPTR, $32
 
 DATA d3efa01a01a01a01a<>+0(SB)/4, $0x1a01a01a
 DATA d3efa01a01a01a01a<>+4(SB)/4, $0x3efa01a0
@@ -6070,6 +6425,98 @@ rest:
 	VMASKMOVPS  (CX), Y15, Y0
 	VMASKMOVPS  (DX), Y15, Y1
 	VFMADD231PS Y1, Y0, Y11
+
+done:
+	VADDPS       Y12, Y11, Y11
+	VADDPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      Y11, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VPSHUFD      $0x01, X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, total+28(FP)
+	LDMXCSR      csr+24(FP)
+	VZEROUPPER
+	RET
+
+// func ordinaryAVX2(n int, x *float32, y *float32) (csr uint32, total float32)
+// Requires: AVX, SSE
+TEXT ·ordinaryAVX2(SB), NOSPLIT, $0-32
+	STMXCSR csr+24(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    y+16(FP), DX
+	VXORPS  Y11, Y11, Y11
+	VXORPS  Y12, Y12, Y12
+	VXORPS  Y13, Y13, Y13
+	VXORPS  Y14, Y14, Y14
+
+wide:
+	CMPQ      AX, $0x00000010
+	JL        narrow
+	VMOVUPS   (CX), Y0
+	VMOVUPS   32(CX), Y1
+	VMOVUPS   (DX), Y2
+	VMOVUPS   32(DX), Y3
+	VMOVUPS   c00000000<>+0(SB), Y4
+	VMOVUPS   c00000000<>+0(SB), Y5
+	VMULPS    Y4, Y2, Y2
+	VMULPS    Y5, Y3, Y3
+	VADDPS    Y2, Y0, Y0
+	VADDPS    Y3, Y1, Y1
+	VCMPPS    $0x11, c7f800000<>+0(SB), Y0, Y6
+	VBLENDVPS Y6, c3f800000<>+0(SB), Y4, Y2
+	VCMPPS    $0x11, c7f800000<>+0(SB), Y1, Y7
+	VBLENDVPS Y7, c3f800000<>+0(SB), Y5, Y3
+	VCMPPS    $0x11, c00800000<>+0(SB), Y0, Y6
+	VBLENDVPS Y6, Y4, Y2, Y2
+	VCMPPS    $0x11, c00800000<>+0(SB), Y1, Y7
+	VBLENDVPS Y7, Y5, Y3, Y3
+	VADDPS    Y2, Y11, Y11
+	VADDPS    Y3, Y12, Y12
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000040, DX
+	SUBQ      $0x00000010, AX
+	JMP       wide
+
+narrow:
+	CMPQ      AX, $0x00000008
+	JL        rest
+	VMOVUPS   (CX), Y0
+	VMOVUPS   (DX), Y1
+	VMOVUPS   c00000000<>+0(SB), Y2
+	VMULPS    Y2, Y1, Y1
+	VADDPS    Y1, Y0, Y0
+	VCMPPS    $0x11, c7f800000<>+0(SB), Y0, Y3
+	VBLENDVPS Y3, c3f800000<>+0(SB), Y2, Y1
+	VCMPPS    $0x11, c00800000<>+0(SB), Y0, Y3
+	VBLENDVPS Y3, Y2, Y1, Y1
+	VADDPS    Y1, Y11, Y11
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000020, DX
+	SUBQ      $0x00000008, AX
+	JMP       narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*4), Y15
+	VMASKMOVPS (CX), Y15, Y0
+	VMASKMOVPS (DX), Y15, Y1
+	VMOVUPS    c00000000<>+0(SB), Y2
+	VMULPS     Y2, Y1, Y1
+	VADDPS     Y1, Y0, Y0
+	VCMPPS     $0x11, c7f800000<>+0(SB), Y0, Y3
+	VBLENDVPS  Y3, c3f800000<>+0(SB), Y2, Y1
+	VCMPPS     $0x11, c00800000<>+0(SB), Y0, Y3
+	VBLENDVPS  Y3, Y2, Y1, Y1
+	VADDPS     Y1, Y11, Y11
 
 done:
 	VADDPS       Y12, Y11, Y11
@@ -10913,6 +11360,71 @@ next:
 	DECQ    rows+0(FP)
 	JNE     row
 	LDMXCSR csr+56(FP)
+	VZEROUPPER
+	RET
+
+// func idsBeyondAVX2(n int, ids *int32, last int32) (beyond uint32)
+// Requires: AVX, AVX2
+TEXT ·idsBeyondAVX2(SB), NOSPLIT, $0-28
+	MOVQ         n+0(FP), AX
+	MOVQ         ids+8(FP), CX
+	VBROADCASTSS last+16(FP), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+
+wide:
+	CMPQ    AX, $0x00000020
+	JL      narrow
+	VMOVUPS (CX), Y5
+	VPSUBD  Y5, Y0, Y9
+	VORPS   Y5, Y1, Y1
+	VORPS   Y9, Y1, Y1
+	VMOVUPS 32(CX), Y6
+	VPSUBD  Y6, Y0, Y10
+	VORPS   Y6, Y2, Y2
+	VORPS   Y10, Y2, Y2
+	VMOVUPS 64(CX), Y7
+	VPSUBD  Y7, Y0, Y11
+	VORPS   Y7, Y3, Y3
+	VORPS   Y11, Y3, Y3
+	VMOVUPS 96(CX), Y8
+	VPSUBD  Y8, Y0, Y12
+	VORPS   Y8, Y4, Y4
+	VORPS   Y12, Y4, Y4
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x00000020, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000008
+	JL      rest
+	VMOVUPS (CX), Y5
+	VPSUBD  Y5, Y0, Y9
+	VORPS   Y5, Y1, Y1
+	VORPS   Y9, Y1, Y1
+	ADDQ    $0x00000020, CX
+	SUBQ    $0x00000008, AX
+	JMP     narrow
+
+rest:
+	TESTQ      AX, AX
+	JE         done
+	LEAQ       lanes<>+32(SB), DX
+	NEGQ       AX
+	VMOVUPS    (DX)(AX*4), Y15
+	VMASKMOVPS (CX), Y15, Y5
+	VPSUBD     Y5, Y0, Y9
+	VORPS      Y5, Y1, Y1
+	VORPS      Y9, Y1, Y1
+
+done:
+	VORPS     Y2, Y1, Y1
+	VORPS     Y3, Y1, Y1
+	VORPS     Y4, Y1, Y1
+	VMOVMSKPS Y1, AX
+	MOVL      AX, beyond+24(FP)
 	VZEROUPPER
 	RET
 

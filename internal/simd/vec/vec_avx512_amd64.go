@@ -167,6 +167,16 @@ func gELUAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uin
 //go:noescape
 func gELUGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 
+// gELUTanhAVX512 sets dst to x*sigmoid(u), u = 2 sqrt(2/pi) (x+0.044715x^3).
+//
+//go:noescape
+func gELUTanhAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
+// gELUTanhGradAVX512 sets dst to the gradient of GELUTanh.
+//
+//go:noescape
+func gELUTanhGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+
 // siLUAVX512 sets dst to x*sigmoid(x).
 //
 //go:noescape
@@ -201,6 +211,11 @@ func sumAVX512(n int, x *float32, y *float32) (csr uint32, total float32)
 //
 //go:noescape
 func dotAVX512(n int, x *float32, y *float32) (csr uint32, total float32)
+
+// ordinaryAVX512 returns how many x are positive, normal and finite, beside a y that is finite.
+//
+//go:noescape
+func ordinaryAVX512(n int, x *float32, y *float32) (csr uint32, total float32)
 
 // sum8AVX512 sets dst to the sum of eight rows by halves: four from x on, and four from y on.
 //
@@ -407,6 +422,11 @@ func divRows64AVX512(rows int, n int, dst *float64, x *float64, c *float64, stri
 //go:noescape
 func mixRows64AVX512(rows int, n int, dst *float64, x *float64, starts *int32, ids *int32, w *float64) (csr uint32)
 
+// idsBeyondAVX512 returns 0 if all of n > 0 ids are from 0 to last.
+//
+//go:noescape
+func idsBeyondAVX512(n int, ids *int32, last int32) (beyond uint32)
+
 // copyPlanesAVX512 copies planes > 0 of rows > 0 of n > 0 elements. Strides are in bytes.
 //
 //go:noescape
@@ -498,15 +518,18 @@ var avx512 = Kernels{
 		ReLUGrad:      reLUGradAVX512,
 		GELU:          gELUAVX512,
 		GELUGrad:      gELUGradAVX512,
+		GELUTanh:      gELUTanhAVX512,
+		GELUTanhGrad:  gELUTanhGradAVX512,
 		SiLU:          siLUAVX512,
 		SiLUGrad:      siLUGradAVX512,
 		HardSwish:     hardSwishAVX512,
 		HardSwishGrad: hardSwishGradAVX512,
 		Pow:           powAVX512,
 	},
-	sum:  sumAVX512,
-	dot:  dotAVX512,
-	sum8: sum8AVX512,
+	sum:      sumAVX512,
+	dot:      dotAVX512,
+	ordinary: ordinaryAVX512,
+	sum8:     sum8AVX512,
 	maps64: [opCount64]mapFunc64{
 		Add:      add64AVX512,
 		AddC:     addC64AVX512,
@@ -553,6 +576,7 @@ var avx512 = Kernels{
 		Div: divRows64AVX512,
 	},
 	mixRows64:  mixRows64AVX512,
+	idsBeyond:  idsBeyondAVX512,
 	copyPlanes: copyPlanesAVX512,
 	gateKernels: gateKernels{
 		lstm:     lstmAVX512,

@@ -2020,6 +2020,24 @@ DATA c40000000<>+56(SB)/4, $0x40000000
 DATA c40000000<>+60(SB)/4, $0x40000000
 GLOBL c40000000<>(SB), RODATA|NOPTR, $64
 
+DATA c3f200000<>+0(SB)/4, $0x3f200000
+DATA c3f200000<>+4(SB)/4, $0x3f200000
+DATA c3f200000<>+8(SB)/4, $0x3f200000
+DATA c3f200000<>+12(SB)/4, $0x3f200000
+DATA c3f200000<>+16(SB)/4, $0x3f200000
+DATA c3f200000<>+20(SB)/4, $0x3f200000
+DATA c3f200000<>+24(SB)/4, $0x3f200000
+DATA c3f200000<>+28(SB)/4, $0x3f200000
+DATA c3f200000<>+32(SB)/4, $0x3f200000
+DATA c3f200000<>+36(SB)/4, $0x3f200000
+DATA c3f200000<>+40(SB)/4, $0x3f200000
+DATA c3f200000<>+44(SB)/4, $0x3f200000
+DATA c3f200000<>+48(SB)/4, $0x3f200000
+DATA c3f200000<>+52(SB)/4, $0x3f200000
+DATA c3f200000<>+56(SB)/4, $0x3f200000
+DATA c3f200000<>+60(SB)/4, $0x3f200000
+GLOBL c3f200000<>(SB), RODATA|NOPTR, $64
+
 DATA cbbbaf0ea<>+0(SB)/4, $0xbbbaf0ea
 DATA cbbbaf0ea<>+4(SB)/4, $0xbbbaf0ea
 DATA cbbbaf0ea<>+8(SB)/4, $0xbbbaf0ea
@@ -2109,24 +2127,6 @@ DATA cbeaaaa99<>+52(SB)/4, $0xbeaaaa99
 DATA cbeaaaa99<>+56(SB)/4, $0xbeaaaa99
 DATA cbeaaaa99<>+60(SB)/4, $0xbeaaaa99
 GLOBL cbeaaaa99<>(SB), RODATA|NOPTR, $64
-
-DATA c3f200000<>+0(SB)/4, $0x3f200000
-DATA c3f200000<>+4(SB)/4, $0x3f200000
-DATA c3f200000<>+8(SB)/4, $0x3f200000
-DATA c3f200000<>+12(SB)/4, $0x3f200000
-DATA c3f200000<>+16(SB)/4, $0x3f200000
-DATA c3f200000<>+20(SB)/4, $0x3f200000
-DATA c3f200000<>+24(SB)/4, $0x3f200000
-DATA c3f200000<>+28(SB)/4, $0x3f200000
-DATA c3f200000<>+32(SB)/4, $0x3f200000
-DATA c3f200000<>+36(SB)/4, $0x3f200000
-DATA c3f200000<>+40(SB)/4, $0x3f200000
-DATA c3f200000<>+44(SB)/4, $0x3f200000
-DATA c3f200000<>+48(SB)/4, $0x3f200000
-DATA c3f200000<>+52(SB)/4, $0x3f200000
-DATA c3f200000<>+56(SB)/4, $0x3f200000
-DATA c3f200000<>+60(SB)/4, $0x3f200000
-GLOBL c3f200000<>(SB), RODATA|NOPTR, $64
 
 // func logAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 // Requires: AVX, AVX512F, BMI2, SSE
@@ -4188,60 +4188,6 @@ DATA ca6f72ced<>+56(SB)/4, $0xa6f72ced
 DATA ca6f72ced<>+60(SB)/4, $0xa6f72ced
 GLOBL ca6f72ced<>(SB), RODATA|NOPTR, $64
 
-DATA c37ccf5ce<>+0(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+4(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+8(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+12(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+16(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+20(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+24(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+28(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+32(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+36(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+40(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+44(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+48(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+52(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+56(SB)/4, $0x37ccf5ce
-DATA c37ccf5ce<>+60(SB)/4, $0x37ccf5ce
-GLOBL c37ccf5ce<>(SB), RODATA|NOPTR, $64
-
-DATA cbab6061a<>+0(SB)/4, $0xbab6061a
-DATA cbab6061a<>+4(SB)/4, $0xbab6061a
-DATA cbab6061a<>+8(SB)/4, $0xbab6061a
-DATA cbab6061a<>+12(SB)/4, $0xbab6061a
-DATA cbab6061a<>+16(SB)/4, $0xbab6061a
-DATA cbab6061a<>+20(SB)/4, $0xbab6061a
-DATA cbab6061a<>+24(SB)/4, $0xbab6061a
-DATA cbab6061a<>+28(SB)/4, $0xbab6061a
-DATA cbab6061a<>+32(SB)/4, $0xbab6061a
-DATA cbab6061a<>+36(SB)/4, $0xbab6061a
-DATA cbab6061a<>+40(SB)/4, $0xbab6061a
-DATA cbab6061a<>+44(SB)/4, $0xbab6061a
-DATA cbab6061a<>+48(SB)/4, $0xbab6061a
-DATA cbab6061a<>+52(SB)/4, $0xbab6061a
-DATA cbab6061a<>+56(SB)/4, $0xbab6061a
-DATA cbab6061a<>+60(SB)/4, $0xbab6061a
-GLOBL cbab6061a<>(SB), RODATA|NOPTR, $64
-
-DATA c3d2aaaa5<>+0(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+4(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+8(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+12(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+16(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+20(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+24(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+28(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+32(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+36(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+40(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+44(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+48(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+52(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+56(SB)/4, $0x3d2aaaa5
-DATA c3d2aaaa5<>+60(SB)/4, $0x3d2aaaa5
-GLOBL c3d2aaaa5<>(SB), RODATA|NOPTR, $64
-
 DATA cb94ca1f9<>+0(SB)/4, $0xb94ca1f9
 DATA cb94ca1f9<>+4(SB)/4, $0xb94ca1f9
 DATA cb94ca1f9<>+8(SB)/4, $0xb94ca1f9
@@ -4295,6 +4241,60 @@ DATA cbe2aaaa3<>+52(SB)/4, $0xbe2aaaa3
 DATA cbe2aaaa3<>+56(SB)/4, $0xbe2aaaa3
 DATA cbe2aaaa3<>+60(SB)/4, $0xbe2aaaa3
 GLOBL cbe2aaaa3<>(SB), RODATA|NOPTR, $64
+
+DATA c37ccf5ce<>+0(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+4(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+8(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+12(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+16(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+20(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+24(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+28(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+32(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+36(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+40(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+44(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+48(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+52(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+56(SB)/4, $0x37ccf5ce
+DATA c37ccf5ce<>+60(SB)/4, $0x37ccf5ce
+GLOBL c37ccf5ce<>(SB), RODATA|NOPTR, $64
+
+DATA cbab6061a<>+0(SB)/4, $0xbab6061a
+DATA cbab6061a<>+4(SB)/4, $0xbab6061a
+DATA cbab6061a<>+8(SB)/4, $0xbab6061a
+DATA cbab6061a<>+12(SB)/4, $0xbab6061a
+DATA cbab6061a<>+16(SB)/4, $0xbab6061a
+DATA cbab6061a<>+20(SB)/4, $0xbab6061a
+DATA cbab6061a<>+24(SB)/4, $0xbab6061a
+DATA cbab6061a<>+28(SB)/4, $0xbab6061a
+DATA cbab6061a<>+32(SB)/4, $0xbab6061a
+DATA cbab6061a<>+36(SB)/4, $0xbab6061a
+DATA cbab6061a<>+40(SB)/4, $0xbab6061a
+DATA cbab6061a<>+44(SB)/4, $0xbab6061a
+DATA cbab6061a<>+48(SB)/4, $0xbab6061a
+DATA cbab6061a<>+52(SB)/4, $0xbab6061a
+DATA cbab6061a<>+56(SB)/4, $0xbab6061a
+DATA cbab6061a<>+60(SB)/4, $0xbab6061a
+GLOBL cbab6061a<>(SB), RODATA|NOPTR, $64
+
+DATA c3d2aaaa5<>+0(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+4(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+8(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+12(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+16(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+20(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+24(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+28(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+32(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+36(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+40(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+44(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+48(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+52(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+56(SB)/4, $0x3d2aaaa5
+DATA c3d2aaaa5<>+60(SB)/4, $0x3d2aaaa5
+GLOBL c3d2aaaa5<>(SB), RODATA|NOPTR, $64
 
 // func cosAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
@@ -4856,6 +4856,787 @@ TEXT ·gELUAVX512(SB), NOSPLIT, $0-44
 	MOVQ    n+0(FP), AX
 	MOVQ    dst+8(FP), CX
 	MOVQ    x+16(FP), DX
+	VMOVUPS normalTaila<>+0(SB), Z31
+	VMOVUPS normalTailb<>+0(SB), Z30
+	VMOVUPS normalTailc<>+0(SB), Z29
+	VMOVUPS normalTaild<>+0(SB), Z28
+	VMOVUPS normalTaile<>+0(SB), Z27
+	VMOVUPS normalTailf<>+0(SB), Z26
+	VMOVUPS normalTailg<>+0(SB), Z25
+	VMOVUPS c7fffffff<>+0(SB), Z24
+	VMOVUPS c4b400000<>+0(SB), Z23
+	VMOVUPS c3f900000<>+0(SB), Z22
+	VMOVUPS c40c71c72<>+0(SB), Z21
+	VMOVUPS c3f800000<>+0(SB), Z20
+
+wide:
+	CMPQ        AX, $0x00000040
+	JL          narrow
+	VMOVUPS     (DX), Z0
+	VMOVUPS     64(DX), Z1
+	VMOVUPS     128(DX), Z2
+	VMOVUPS     192(DX), Z3
+	VANDPS      Z24, Z0, Z8
+	VANDPS      Z24, Z1, Z9
+	VANDPS      Z24, Z2, Z10
+	VANDPS      Z24, Z3, Z11
+	VMOVUPS     Z21, Z12
+	VMOVUPS     Z21, Z13
+	VMOVUPS     Z21, Z14
+	VMOVUPS     Z21, Z15
+	VMINPS      Z8, Z12, Z8
+	VMINPS      Z9, Z13, Z9
+	VMINPS      Z10, Z14, Z10
+	VMINPS      Z11, Z15, Z11
+	VMOVUPS     Z23, Z12
+	VMOVUPS     Z23, Z13
+	VMOVUPS     Z23, Z14
+	VMOVUPS     Z23, Z15
+	VFMADD231PS Z22, Z8, Z12
+	VFMADD231PS Z22, Z9, Z13
+	VFMADD231PS Z22, Z10, Z14
+	VFMADD231PS Z22, Z11, Z15
+	VSUBPS      Z23, Z12, Z16
+	VSUBPS      Z23, Z13, Z17
+	VSUBPS      Z23, Z14, Z18
+	VSUBPS      Z23, Z15, Z19
+	VFMSUB132PS Z22, Z16, Z8
+	VFMSUB132PS Z22, Z17, Z9
+	VFMSUB132PS Z22, Z18, Z10
+	VFMSUB132PS Z22, Z19, Z11
+	VPERMPS     Z31, Z12, Z4
+	VPERMPS     Z31, Z13, Z5
+	VPERMPS     Z31, Z14, Z6
+	VPERMPS     Z31, Z15, Z7
+	VPERMPS     Z30, Z12, Z16
+	VPERMPS     Z30, Z13, Z17
+	VPERMPS     Z30, Z14, Z18
+	VPERMPS     Z30, Z15, Z19
+	VFMADD213PS Z16, Z8, Z4
+	VFMADD213PS Z17, Z9, Z5
+	VFMADD213PS Z18, Z10, Z6
+	VFMADD213PS Z19, Z11, Z7
+	VPERMPS     Z29, Z12, Z16
+	VPERMPS     Z29, Z13, Z17
+	VPERMPS     Z29, Z14, Z18
+	VPERMPS     Z29, Z15, Z19
+	VFMADD213PS Z16, Z8, Z4
+	VFMADD213PS Z17, Z9, Z5
+	VFMADD213PS Z18, Z10, Z6
+	VFMADD213PS Z19, Z11, Z7
+	VPERMPS     Z28, Z12, Z16
+	VPERMPS     Z28, Z13, Z17
+	VPERMPS     Z28, Z14, Z18
+	VPERMPS     Z28, Z15, Z19
+	VFMADD213PS Z16, Z8, Z4
+	VFMADD213PS Z17, Z9, Z5
+	VFMADD213PS Z18, Z10, Z6
+	VFMADD213PS Z19, Z11, Z7
+	VPERMPS     Z27, Z12, Z16
+	VPERMPS     Z27, Z13, Z17
+	VPERMPS     Z27, Z14, Z18
+	VPERMPS     Z27, Z15, Z19
+	VFMADD213PS Z16, Z8, Z4
+	VFMADD213PS Z17, Z9, Z5
+	VFMADD213PS Z18, Z10, Z6
+	VFMADD213PS Z19, Z11, Z7
+	VPERMPS     Z26, Z12, Z16
+	VPERMPS     Z26, Z13, Z17
+	VPERMPS     Z26, Z14, Z18
+	VPERMPS     Z26, Z15, Z19
+	VFMADD213PS Z16, Z8, Z4
+	VFMADD213PS Z17, Z9, Z5
+	VFMADD213PS Z18, Z10, Z6
+	VFMADD213PS Z19, Z11, Z7
+	VPERMPS     Z25, Z12, Z16
+	VPERMPS     Z25, Z13, Z17
+	VPERMPS     Z25, Z14, Z18
+	VPERMPS     Z25, Z15, Z19
+	VFMADD213PS Z16, Z8, Z4
+	VFMADD213PS Z17, Z9, Z5
+	VFMADD213PS Z18, Z10, Z6
+	VFMADD213PS Z19, Z11, Z7
+	VMOVUPS     Z20, Z16
+	VMOVUPS     Z20, Z17
+	VMOVUPS     Z20, Z18
+	VMOVUPS     Z20, Z19
+	VSUBPS      Z4, Z16, Z16
+	VSUBPS      Z5, Z17, Z17
+	VSUBPS      Z6, Z18, Z18
+	VSUBPS      Z7, Z19, Z19
+	VPMOVD2M    Z0, K2
+	VBLENDMPS   Z4, Z16, K2, Z4
+	VPMOVD2M    Z1, K2
+	VBLENDMPS   Z5, Z17, K2, Z5
+	VPMOVD2M    Z2, K2
+	VBLENDMPS   Z6, Z18, K2, Z6
+	VPMOVD2M    Z3, K2
+	VBLENDMPS   Z7, Z19, K2, Z7
+	VMULPS      Z0, Z4, Z4
+	VMULPS      Z1, Z5, Z5
+	VMULPS      Z2, Z6, Z6
+	VMULPS      Z3, Z7, Z7
+	VMOVUPS     Z4, (CX)
+	VMOVUPS     Z5, 64(CX)
+	VMOVUPS     Z6, 128(CX)
+	VMOVUPS     Z7, 192(CX)
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	SUBQ        $0x00000040, AX
+	JMP         wide
+
+narrow:
+	CMPQ        AX, $0x00000010
+	JL          rest
+	VMOVUPS     (DX), Z0
+	VANDPS      Z24, Z0, Z2
+	VMOVUPS     Z21, Z3
+	VMINPS      Z2, Z3, Z2
+	VMOVUPS     Z23, Z3
+	VFMADD231PS Z22, Z2, Z3
+	VSUBPS      Z23, Z3, Z4
+	VFMSUB132PS Z22, Z4, Z2
+	VPERMPS     Z31, Z3, Z1
+	VPERMPS     Z30, Z3, Z4
+	VFMADD213PS Z4, Z2, Z1
+	VPERMPS     Z29, Z3, Z4
+	VFMADD213PS Z4, Z2, Z1
+	VPERMPS     Z28, Z3, Z4
+	VFMADD213PS Z4, Z2, Z1
+	VPERMPS     Z27, Z3, Z4
+	VFMADD213PS Z4, Z2, Z1
+	VPERMPS     Z26, Z3, Z4
+	VFMADD213PS Z4, Z2, Z1
+	VPERMPS     Z25, Z3, Z4
+	VFMADD213PS Z4, Z2, Z1
+	VMOVUPS     Z20, Z4
+	VSUBPS      Z1, Z4, Z4
+	VPMOVD2M    Z0, K2
+	VBLENDMPS   Z1, Z4, K2, Z1
+	VMULPS      Z0, Z1, Z1
+	VMOVUPS     Z1, (CX)
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000010, AX
+	JMP         narrow
+
+rest:
+	TESTQ       AX, AX
+	JE          done
+	MOVQ        $-1, BX
+	BZHIQ       AX, BX, BX
+	KMOVW       BX, K1
+	VMOVUPS.Z   (DX), K1, Z0
+	VANDPS      Z24, Z0, Z2
+	VMOVUPS     Z21, Z3
+	VMINPS      Z2, Z3, Z2
+	VMOVUPS     Z23, Z3
+	VFMADD231PS Z22, Z2, Z3
+	VSUBPS      Z23, Z3, Z4
+	VFMSUB132PS Z22, Z4, Z2
+	VPERMPS     Z31, Z3, Z1
+	VPERMPS     Z30, Z3, Z4
+	VFMADD213PS Z4, Z2, Z1
+	VPERMPS     Z29, Z3, Z4
+	VFMADD213PS Z4, Z2, Z1
+	VPERMPS     Z28, Z3, Z4
+	VFMADD213PS Z4, Z2, Z1
+	VPERMPS     Z27, Z3, Z4
+	VFMADD213PS Z4, Z2, Z1
+	VPERMPS     Z26, Z3, Z4
+	VFMADD213PS Z4, Z2, Z1
+	VPERMPS     Z25, Z3, Z4
+	VFMADD213PS Z4, Z2, Z1
+	VMOVUPS     Z20, Z4
+	VSUBPS      Z1, Z4, Z4
+	VPMOVD2M    Z0, K2
+	VBLENDMPS   Z1, Z4, K2, Z1
+	VMULPS      Z0, Z1, Z1
+	VMOVUPS     Z1, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA normalTaila<>+0(SB)/4, $0x3a5efd16
+DATA normalTaila<>+4(SB)/4, $0x3aa1239d
+DATA normalTaila<>+8(SB)/4, $0xba25cad8
+DATA normalTaila<>+12(SB)/4, $0xb900eda5
+DATA normalTaila<>+16(SB)/4, $0x38aeb1ef
+DATA normalTaila<>+20(SB)/4, $0x3762ec41
+DATA normalTaila<>+24(SB)/4, $0x351b5908
+DATA normalTaila<>+28(SB)/4, $0x00000000
+DATA normalTaila<>+32(SB)/4, $0x3a5efd16
+DATA normalTaila<>+36(SB)/4, $0x3aa1239d
+DATA normalTaila<>+40(SB)/4, $0xba25cad8
+DATA normalTaila<>+44(SB)/4, $0xb900eda5
+DATA normalTaila<>+48(SB)/4, $0x38aeb1ef
+DATA normalTaila<>+52(SB)/4, $0x3762ec41
+DATA normalTaila<>+56(SB)/4, $0x351b5908
+DATA normalTaila<>+60(SB)/4, $0x00000000
+GLOBL normalTaila<>(SB), RODATA|NOPTR, $64
+
+DATA normalTailb<>+0(SB)/4, $0xbbc7de33
+DATA normalTailb<>+4(SB)/4, $0x3aa6b034
+DATA normalTailb<>+8(SB)/4, $0x3b12d85d
+DATA normalTailb<>+12(SB)/4, $0xba0c02ae
+DATA normalTailb<>+16(SB)/4, $0xb999a9c4
+DATA normalTailb<>+20(SB)/4, $0xb7ec69f9
+DATA normalTailb<>+24(SB)/4, $0xb5760bcd
+DATA normalTailb<>+28(SB)/4, $0x00000000
+DATA normalTailb<>+32(SB)/4, $0xbbc7de33
+DATA normalTailb<>+36(SB)/4, $0x3aa6b034
+DATA normalTailb<>+40(SB)/4, $0x3b12d85d
+DATA normalTailb<>+44(SB)/4, $0xba0c02ae
+DATA normalTailb<>+48(SB)/4, $0xb999a9c4
+DATA normalTailb<>+52(SB)/4, $0xb7ec69f9
+DATA normalTailb<>+56(SB)/4, $0xb5760bcd
+DATA normalTailb<>+60(SB)/4, $0x00000000
+GLOBL normalTailb<>(SB), RODATA|NOPTR, $64
+
+DATA normalTailc<>+0(SB)/4, $0x3945e745
+DATA normalTailc<>+4(SB)/4, $0xbc60e9c9
+DATA normalTailc<>+8(SB)/4, $0x3a1edf22
+DATA normalTailc<>+12(SB)/4, $0x3b550a82
+DATA normalTailc<>+16(SB)/4, $0x3a27bdeb
+DATA normalTailc<>+20(SB)/4, $0x38262bb5
+DATA normalTailc<>+24(SB)/4, $0x3579d7ae
+DATA normalTailc<>+28(SB)/4, $0x00000000
+DATA normalTailc<>+32(SB)/4, $0x3945e745
+DATA normalTailc<>+36(SB)/4, $0xbc60e9c9
+DATA normalTailc<>+40(SB)/4, $0x3a1edf22
+DATA normalTailc<>+44(SB)/4, $0x3b550a82
+DATA normalTailc<>+48(SB)/4, $0x3a27bdeb
+DATA normalTailc<>+52(SB)/4, $0x38262bb5
+DATA normalTailc<>+56(SB)/4, $0x3579d7ae
+DATA normalTailc<>+60(SB)/4, $0x00000000
+GLOBL normalTailc<>(SB), RODATA|NOPTR, $64
+
+DATA normalTaild<>+0(SB)/4, $0x3d3f2487
+DATA normalTaild<>+4(SB)/4, $0x3bd8cfe9
+DATA normalTaild<>+8(SB)/4, $0xbcaa2ac0
+DATA normalTaild<>+12(SB)/4, $0xbc05a505
+DATA normalTaild<>+16(SB)/4, $0xba800fa6
+DATA normalTaild<>+20(SB)/4, $0xb83b8997
+DATA normalTaild<>+24(SB)/4, $0xb560b077
+DATA normalTaild<>+28(SB)/4, $0x00000000
+DATA normalTaild<>+32(SB)/4, $0x3d3f2487
+DATA normalTaild<>+36(SB)/4, $0x3bd8cfe9
+DATA normalTaild<>+40(SB)/4, $0xbcaa2ac0
+DATA normalTaild<>+44(SB)/4, $0xbc05a505
+DATA normalTaild<>+48(SB)/4, $0xba800fa6
+DATA normalTaild<>+52(SB)/4, $0xb83b8997
+DATA normalTaild<>+56(SB)/4, $0xb560b077
+DATA normalTaild<>+60(SB)/4, $0x00000000
+GLOBL normalTaild<>(SB), RODATA|NOPTR, $64
+
+DATA normalTaile<>+0(SB)/4, $0x36351a74
+DATA normalTaile<>+4(SB)/4, $0x3dc146bf
+DATA normalTaile<>+8(SB)/4, $0x3d6c54c0
+DATA normalTaile<>+12(SB)/4, $0x3c44b337
+DATA normalTaile<>+16(SB)/4, $0x3a84132a
+DATA normalTaile<>+20(SB)/4, $0x3816ebe5
+DATA normalTaile<>+24(SB)/4, $0x35164bf5
+DATA normalTaile<>+28(SB)/4, $0x00000000
+DATA normalTaile<>+32(SB)/4, $0x36351a74
+DATA normalTaile<>+36(SB)/4, $0x3dc146bf
+DATA normalTaile<>+40(SB)/4, $0x3d6c54c0
+DATA normalTaile<>+44(SB)/4, $0x3c44b337
+DATA normalTaile<>+48(SB)/4, $0x3a84132a
+DATA normalTaile<>+52(SB)/4, $0x3816ebe5
+DATA normalTaile<>+56(SB)/4, $0x35164bf5
+DATA normalTaile<>+60(SB)/4, $0x00000000
+GLOBL normalTaile<>(SB), RODATA|NOPTR, $64
+
+DATA normalTailf<>+0(SB)/4, $0xbeb59028
+DATA normalTailf<>+4(SB)/4, $0xbe749dbe
+DATA normalTailf<>+8(SB)/4, $0xbd958d9d
+DATA normalTailf<>+12(SB)/4, $0xbc25f6a8
+DATA normalTailf<>+16(SB)/4, $0xba2729a6
+DATA normalTailf<>+20(SB)/4, $0xb798de97
+DATA normalTailf<>+24(SB)/4, $0xb47e13bb
+DATA normalTailf<>+28(SB)/4, $0x00000000
+DATA normalTailf<>+32(SB)/4, $0xbeb59028
+DATA normalTailf<>+36(SB)/4, $0xbe749dbe
+DATA normalTailf<>+40(SB)/4, $0xbd958d9d
+DATA normalTailf<>+44(SB)/4, $0xbc25f6a8
+DATA normalTailf<>+48(SB)/4, $0xba2729a6
+DATA normalTailf<>+52(SB)/4, $0xb798de97
+DATA normalTailf<>+56(SB)/4, $0xb47e13bb
+DATA normalTailf<>+60(SB)/4, $0x00000000
+GLOBL normalTailf<>(SB), RODATA|NOPTR, $64
+
+DATA normalTailg<>+0(SB)/4, $0x3f000000
+DATA normalTailg<>+4(SB)/4, $0x3e3f8529
+DATA normalTailg<>+8(SB)/4, $0x3d1a807a
+DATA normalTailg<>+12(SB)/4, $0x3b7b071f
+DATA normalTailg<>+16(SB)/4, $0x3945c068
+DATA normalTailg<>+20(SB)/4, $0x3693d6f1
+DATA normalTailg<>+24(SB)/4, $0x334f12cb
+DATA normalTailg<>+28(SB)/4, $0x00000000
+DATA normalTailg<>+32(SB)/4, $0x3f000000
+DATA normalTailg<>+36(SB)/4, $0x3e3f8529
+DATA normalTailg<>+40(SB)/4, $0x3d1a807a
+DATA normalTailg<>+44(SB)/4, $0x3b7b071f
+DATA normalTailg<>+48(SB)/4, $0x3945c068
+DATA normalTailg<>+52(SB)/4, $0x3693d6f1
+DATA normalTailg<>+56(SB)/4, $0x334f12cb
+DATA normalTailg<>+60(SB)/4, $0x00000000
+GLOBL normalTailg<>(SB), RODATA|NOPTR, $64
+
+DATA c4b400000<>+0(SB)/4, $0x4b400000
+DATA c4b400000<>+4(SB)/4, $0x4b400000
+DATA c4b400000<>+8(SB)/4, $0x4b400000
+DATA c4b400000<>+12(SB)/4, $0x4b400000
+DATA c4b400000<>+16(SB)/4, $0x4b400000
+DATA c4b400000<>+20(SB)/4, $0x4b400000
+DATA c4b400000<>+24(SB)/4, $0x4b400000
+DATA c4b400000<>+28(SB)/4, $0x4b400000
+DATA c4b400000<>+32(SB)/4, $0x4b400000
+DATA c4b400000<>+36(SB)/4, $0x4b400000
+DATA c4b400000<>+40(SB)/4, $0x4b400000
+DATA c4b400000<>+44(SB)/4, $0x4b400000
+DATA c4b400000<>+48(SB)/4, $0x4b400000
+DATA c4b400000<>+52(SB)/4, $0x4b400000
+DATA c4b400000<>+56(SB)/4, $0x4b400000
+DATA c4b400000<>+60(SB)/4, $0x4b400000
+GLOBL c4b400000<>(SB), RODATA|NOPTR, $64
+
+DATA c3f900000<>+0(SB)/4, $0x3f900000
+DATA c3f900000<>+4(SB)/4, $0x3f900000
+DATA c3f900000<>+8(SB)/4, $0x3f900000
+DATA c3f900000<>+12(SB)/4, $0x3f900000
+DATA c3f900000<>+16(SB)/4, $0x3f900000
+DATA c3f900000<>+20(SB)/4, $0x3f900000
+DATA c3f900000<>+24(SB)/4, $0x3f900000
+DATA c3f900000<>+28(SB)/4, $0x3f900000
+DATA c3f900000<>+32(SB)/4, $0x3f900000
+DATA c3f900000<>+36(SB)/4, $0x3f900000
+DATA c3f900000<>+40(SB)/4, $0x3f900000
+DATA c3f900000<>+44(SB)/4, $0x3f900000
+DATA c3f900000<>+48(SB)/4, $0x3f900000
+DATA c3f900000<>+52(SB)/4, $0x3f900000
+DATA c3f900000<>+56(SB)/4, $0x3f900000
+DATA c3f900000<>+60(SB)/4, $0x3f900000
+GLOBL c3f900000<>(SB), RODATA|NOPTR, $64
+
+DATA c40c71c72<>+0(SB)/4, $0x40c71c72
+DATA c40c71c72<>+4(SB)/4, $0x40c71c72
+DATA c40c71c72<>+8(SB)/4, $0x40c71c72
+DATA c40c71c72<>+12(SB)/4, $0x40c71c72
+DATA c40c71c72<>+16(SB)/4, $0x40c71c72
+DATA c40c71c72<>+20(SB)/4, $0x40c71c72
+DATA c40c71c72<>+24(SB)/4, $0x40c71c72
+DATA c40c71c72<>+28(SB)/4, $0x40c71c72
+DATA c40c71c72<>+32(SB)/4, $0x40c71c72
+DATA c40c71c72<>+36(SB)/4, $0x40c71c72
+DATA c40c71c72<>+40(SB)/4, $0x40c71c72
+DATA c40c71c72<>+44(SB)/4, $0x40c71c72
+DATA c40c71c72<>+48(SB)/4, $0x40c71c72
+DATA c40c71c72<>+52(SB)/4, $0x40c71c72
+DATA c40c71c72<>+56(SB)/4, $0x40c71c72
+DATA c40c71c72<>+60(SB)/4, $0x40c71c72
+GLOBL c40c71c72<>(SB), RODATA|NOPTR, $64
+
+// func gELUGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·gELUGradAVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+	VMOVUPS geluSlopea<>+0(SB), Z31
+	VMOVUPS geluSlopeb<>+0(SB), Z30
+	VMOVUPS geluSlopec<>+0(SB), Z29
+	VMOVUPS geluSloped<>+0(SB), Z28
+	VMOVUPS geluSlopee<>+0(SB), Z27
+	VMOVUPS geluSlopef<>+0(SB), Z26
+	VMOVUPS geluSlopeg<>+0(SB), Z25
+	VMOVUPS geluSlopeh<>+0(SB), Z24
+
+wide:
+	CMPQ        AX, $0x00000040
+	JL          narrow
+	VMOVUPS     (DX), Z0
+	VMOVUPS     64(DX), Z1
+	VMOVUPS     128(DX), Z2
+	VMOVUPS     192(DX), Z3
+	VMOVUPS     (BX), Z4
+	VMOVUPS     64(BX), Z5
+	VMOVUPS     128(BX), Z6
+	VMOVUPS     192(BX), Z7
+	VANDPS      c7fffffff<>+0(SB), Z0, Z12
+	VANDPS      c7fffffff<>+0(SB), Z1, Z13
+	VANDPS      c7fffffff<>+0(SB), Z2, Z14
+	VANDPS      c7fffffff<>+0(SB), Z3, Z15
+	VMOVUPS     c40e00000<>+0(SB), Z16
+	VMOVUPS     c40e00000<>+0(SB), Z17
+	VMOVUPS     c40e00000<>+0(SB), Z18
+	VMOVUPS     c40e00000<>+0(SB), Z19
+	VMINPS      Z12, Z16, Z12
+	VMINPS      Z13, Z17, Z13
+	VMINPS      Z14, Z18, Z14
+	VMINPS      Z15, Z19, Z15
+	VMOVUPS     c4b400000<>+0(SB), Z16
+	VMOVUPS     c4b400000<>+0(SB), Z17
+	VMOVUPS     c4b400000<>+0(SB), Z18
+	VMOVUPS     c4b400000<>+0(SB), Z19
+	VFMADD231PS c3f800000<>+0(SB), Z12, Z16
+	VFMADD231PS c3f800000<>+0(SB), Z13, Z17
+	VFMADD231PS c3f800000<>+0(SB), Z14, Z18
+	VFMADD231PS c3f800000<>+0(SB), Z15, Z19
+	VSUBPS      c4b400000<>+0(SB), Z16, Z20
+	VSUBPS      c4b400000<>+0(SB), Z17, Z21
+	VSUBPS      c4b400000<>+0(SB), Z18, Z22
+	VSUBPS      c4b400000<>+0(SB), Z19, Z23
+	VFMSUB132PS c3f800000<>+0(SB), Z20, Z12
+	VFMSUB132PS c3f800000<>+0(SB), Z21, Z13
+	VFMSUB132PS c3f800000<>+0(SB), Z22, Z14
+	VFMSUB132PS c3f800000<>+0(SB), Z23, Z15
+	VPERMPS     Z31, Z16, Z8
+	VPERMPS     Z31, Z17, Z9
+	VPERMPS     Z31, Z18, Z10
+	VPERMPS     Z31, Z19, Z11
+	VPERMPS     Z30, Z16, Z20
+	VPERMPS     Z30, Z17, Z21
+	VPERMPS     Z30, Z18, Z22
+	VPERMPS     Z30, Z19, Z23
+	VFMADD213PS Z20, Z12, Z8
+	VFMADD213PS Z21, Z13, Z9
+	VFMADD213PS Z22, Z14, Z10
+	VFMADD213PS Z23, Z15, Z11
+	VPERMPS     Z29, Z16, Z20
+	VPERMPS     Z29, Z17, Z21
+	VPERMPS     Z29, Z18, Z22
+	VPERMPS     Z29, Z19, Z23
+	VFMADD213PS Z20, Z12, Z8
+	VFMADD213PS Z21, Z13, Z9
+	VFMADD213PS Z22, Z14, Z10
+	VFMADD213PS Z23, Z15, Z11
+	VPERMPS     Z28, Z16, Z20
+	VPERMPS     Z28, Z17, Z21
+	VPERMPS     Z28, Z18, Z22
+	VPERMPS     Z28, Z19, Z23
+	VFMADD213PS Z20, Z12, Z8
+	VFMADD213PS Z21, Z13, Z9
+	VFMADD213PS Z22, Z14, Z10
+	VFMADD213PS Z23, Z15, Z11
+	VPERMPS     Z27, Z16, Z20
+	VPERMPS     Z27, Z17, Z21
+	VPERMPS     Z27, Z18, Z22
+	VPERMPS     Z27, Z19, Z23
+	VFMADD213PS Z20, Z12, Z8
+	VFMADD213PS Z21, Z13, Z9
+	VFMADD213PS Z22, Z14, Z10
+	VFMADD213PS Z23, Z15, Z11
+	VPERMPS     Z26, Z16, Z20
+	VPERMPS     Z26, Z17, Z21
+	VPERMPS     Z26, Z18, Z22
+	VPERMPS     Z26, Z19, Z23
+	VFMADD213PS Z20, Z12, Z8
+	VFMADD213PS Z21, Z13, Z9
+	VFMADD213PS Z22, Z14, Z10
+	VFMADD213PS Z23, Z15, Z11
+	VPERMPS     Z25, Z16, Z20
+	VPERMPS     Z25, Z17, Z21
+	VPERMPS     Z25, Z18, Z22
+	VPERMPS     Z25, Z19, Z23
+	VFMADD213PS Z20, Z12, Z8
+	VFMADD213PS Z21, Z13, Z9
+	VFMADD213PS Z22, Z14, Z10
+	VFMADD213PS Z23, Z15, Z11
+	VPERMPS     Z24, Z16, Z20
+	VPERMPS     Z24, Z17, Z21
+	VPERMPS     Z24, Z18, Z22
+	VPERMPS     Z24, Z19, Z23
+	VFMADD213PS Z20, Z12, Z8
+	VFMADD213PS Z21, Z13, Z9
+	VFMADD213PS Z22, Z14, Z10
+	VFMADD213PS Z23, Z15, Z11
+	VMOVUPS     c3f800000<>+0(SB), Z20
+	VMOVUPS     c3f800000<>+0(SB), Z21
+	VMOVUPS     c3f800000<>+0(SB), Z22
+	VMOVUPS     c3f800000<>+0(SB), Z23
+	VSUBPS      Z8, Z20, Z20
+	VSUBPS      Z9, Z21, Z21
+	VSUBPS      Z10, Z22, Z22
+	VSUBPS      Z11, Z23, Z23
+	VPMOVD2M    Z0, K2
+	VBLENDMPS   Z8, Z20, K2, Z8
+	VPMOVD2M    Z1, K2
+	VBLENDMPS   Z9, Z21, K2, Z9
+	VPMOVD2M    Z2, K2
+	VBLENDMPS   Z10, Z22, K2, Z10
+	VPMOVD2M    Z3, K2
+	VBLENDMPS   Z11, Z23, K2, Z11
+	VMULPS      Z4, Z8, Z8
+	VMULPS      Z5, Z9, Z9
+	VMULPS      Z6, Z10, Z10
+	VMULPS      Z7, Z11, Z11
+	VMOVUPS     Z8, (CX)
+	VMOVUPS     Z9, 64(CX)
+	VMOVUPS     Z10, 128(CX)
+	VMOVUPS     Z11, 192(CX)
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, DX
+	ADDQ        $0x00000100, BX
+	SUBQ        $0x00000040, AX
+	JMP         wide
+
+narrow:
+	CMPQ        AX, $0x00000010
+	JL          rest
+	VMOVUPS     (DX), Z0
+	VMOVUPS     (BX), Z1
+	VANDPS      c7fffffff<>+0(SB), Z0, Z3
+	VMOVUPS     c40e00000<>+0(SB), Z4
+	VMINPS      Z3, Z4, Z3
+	VMOVUPS     c4b400000<>+0(SB), Z4
+	VFMADD231PS c3f800000<>+0(SB), Z3, Z4
+	VSUBPS      c4b400000<>+0(SB), Z4, Z5
+	VFMSUB132PS c3f800000<>+0(SB), Z5, Z3
+	VPERMPS     Z31, Z4, Z2
+	VPERMPS     Z30, Z4, Z5
+	VFMADD213PS Z5, Z3, Z2
+	VPERMPS     Z29, Z4, Z5
+	VFMADD213PS Z5, Z3, Z2
+	VPERMPS     Z28, Z4, Z5
+	VFMADD213PS Z5, Z3, Z2
+	VPERMPS     Z27, Z4, Z5
+	VFMADD213PS Z5, Z3, Z2
+	VPERMPS     Z26, Z4, Z5
+	VFMADD213PS Z5, Z3, Z2
+	VPERMPS     Z25, Z4, Z5
+	VFMADD213PS Z5, Z3, Z2
+	VPERMPS     Z24, Z4, Z5
+	VFMADD213PS Z5, Z3, Z2
+	VMOVUPS     c3f800000<>+0(SB), Z5
+	VSUBPS      Z2, Z5, Z5
+	VPMOVD2M    Z0, K2
+	VBLENDMPS   Z2, Z5, K2, Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS     Z2, (CX)
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	SUBQ        $0x00000010, AX
+	JMP         narrow
+
+rest:
+	TESTQ       AX, AX
+	JE          done
+	MOVQ        $-1, SI
+	BZHIQ       AX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (DX), K1, Z0
+	VMOVUPS.Z   (BX), K1, Z1
+	VANDPS      c7fffffff<>+0(SB), Z0, Z3
+	VMOVUPS     c40e00000<>+0(SB), Z4
+	VMINPS      Z3, Z4, Z3
+	VMOVUPS     c4b400000<>+0(SB), Z4
+	VFMADD231PS c3f800000<>+0(SB), Z3, Z4
+	VSUBPS      c4b400000<>+0(SB), Z4, Z5
+	VFMSUB132PS c3f800000<>+0(SB), Z5, Z3
+	VPERMPS     Z31, Z4, Z2
+	VPERMPS     Z30, Z4, Z5
+	VFMADD213PS Z5, Z3, Z2
+	VPERMPS     Z29, Z4, Z5
+	VFMADD213PS Z5, Z3, Z2
+	VPERMPS     Z28, Z4, Z5
+	VFMADD213PS Z5, Z3, Z2
+	VPERMPS     Z27, Z4, Z5
+	VFMADD213PS Z5, Z3, Z2
+	VPERMPS     Z26, Z4, Z5
+	VFMADD213PS Z5, Z3, Z2
+	VPERMPS     Z25, Z4, Z5
+	VFMADD213PS Z5, Z3, Z2
+	VPERMPS     Z24, Z4, Z5
+	VFMADD213PS Z5, Z3, Z2
+	VMOVUPS     c3f800000<>+0(SB), Z5
+	VSUBPS      Z2, Z5, Z5
+	VPMOVD2M    Z0, K2
+	VBLENDMPS   Z2, Z5, K2, Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS     Z2, K1, (CX)
+
+done:
+	LDMXCSR csr+40(FP)
+	VZEROUPPER
+	RET
+
+DATA geluSlopea<>+0(SB)/4, $0x3be39802
+DATA geluSlopea<>+4(SB)/4, $0xbbda8ffe
+DATA geluSlopea<>+8(SB)/4, $0x3b28ea3a
+DATA geluSlopea<>+12(SB)/4, $0xb9a252e9
+DATA geluSlopea<>+16(SB)/4, $0xb8b7f05d
+DATA geluSlopea<>+20(SB)/4, $0x37a65671
+DATA geluSlopea<>+24(SB)/4, $0x3559294b
+DATA geluSlopea<>+28(SB)/4, $0x00000000
+DATA geluSlopea<>+32(SB)/4, $0x3be39802
+DATA geluSlopea<>+36(SB)/4, $0xbbda8ffe
+DATA geluSlopea<>+40(SB)/4, $0x3b28ea3a
+DATA geluSlopea<>+44(SB)/4, $0xb9a252e9
+DATA geluSlopea<>+48(SB)/4, $0xb8b7f05d
+DATA geluSlopea<>+52(SB)/4, $0x37a65671
+DATA geluSlopea<>+56(SB)/4, $0x3559294b
+DATA geluSlopea<>+60(SB)/4, $0x00000000
+GLOBL geluSlopea<>(SB), RODATA|NOPTR, $64
+
+DATA geluSlopeb<>+0(SB)/4, $0x3b320238
+DATA geluSlopeb<>+4(SB)/4, $0x3c0ca3f0
+DATA geluSlopeb<>+8(SB)/4, $0xbbf93e8d
+DATA geluSlopeb<>+12(SB)/4, $0x3b1f9be5
+DATA geluSlopeb<>+16(SB)/4, $0xb8dddc0a
+DATA geluSlopeb<>+20(SB)/4, $0xb85355dd
+DATA geluSlopeb<>+24(SB)/4, $0xb5b1867c
+DATA geluSlopeb<>+28(SB)/4, $0x00000000
+DATA geluSlopeb<>+32(SB)/4, $0x3b320238
+DATA geluSlopeb<>+36(SB)/4, $0x3c0ca3f0
+DATA geluSlopeb<>+40(SB)/4, $0xbbf93e8d
+DATA geluSlopeb<>+44(SB)/4, $0x3b1f9be5
+DATA geluSlopeb<>+48(SB)/4, $0xb8dddc0a
+DATA geluSlopeb<>+52(SB)/4, $0xb85355dd
+DATA geluSlopeb<>+56(SB)/4, $0xb5b1867c
+DATA geluSlopeb<>+60(SB)/4, $0x00000000
+GLOBL geluSlopeb<>(SB), RODATA|NOPTR, $64
+
+DATA geluSlopec<>+0(SB)/4, $0xbd7a5556
+DATA geluSlopec<>+4(SB)/4, $0x3d14640d
+DATA geluSlopec<>+8(SB)/4, $0xbb2ecebc
+DATA geluSlopec<>+12(SB)/4, $0xbb98c98f
+DATA geluSlopec<>+16(SB)/4, $0x3a69a950
+DATA geluSlopec<>+20(SB)/4, $0x38b2c195
+DATA geluSlopec<>+24(SB)/4, $0x35babaa8
+DATA geluSlopec<>+28(SB)/4, $0x00000000
+DATA geluSlopec<>+32(SB)/4, $0xbd7a5556
+DATA geluSlopec<>+36(SB)/4, $0x3d14640d
+DATA geluSlopec<>+40(SB)/4, $0xbb2ecebc
+DATA geluSlopec<>+44(SB)/4, $0xbb98c98f
+DATA geluSlopec<>+48(SB)/4, $0x3a69a950
+DATA geluSlopec<>+52(SB)/4, $0x38b2c195
+DATA geluSlopec<>+56(SB)/4, $0x35babaa8
+DATA geluSlopec<>+60(SB)/4, $0x00000000
+GLOBL geluSlopec<>(SB), RODATA|NOPTR, $64
+
+DATA geluSloped<>+0(SB)/4, $0x39a5374e
+DATA geluSloped<>+4(SB)/4, $0xbda5229b
+DATA geluSloped<>+8(SB)/4, $0x3d382a23
+DATA geluSloped<>+12(SB)/4, $0x3794c1a5
+DATA geluSloped<>+16(SB)/4, $0xbb0f928d
+DATA geluSloped<>+20(SB)/4, $0xb8ee32a0
+DATA geluSloped<>+24(SB)/4, $0xb5b6e3ba
+DATA geluSloped<>+28(SB)/4, $0x00000000
+DATA geluSloped<>+32(SB)/4, $0x39a5374e
+DATA geluSloped<>+36(SB)/4, $0xbda5229b
+DATA geluSloped<>+40(SB)/4, $0x3d382a23
+DATA geluSloped<>+44(SB)/4, $0x3794c1a5
+DATA geluSloped<>+48(SB)/4, $0xbb0f928d
+DATA geluSloped<>+52(SB)/4, $0xb8ee32a0
+DATA geluSloped<>+56(SB)/4, $0xb5b6e3ba
+DATA geluSloped<>+60(SB)/4, $0x00000000
+GLOBL geluSloped<>(SB), RODATA|NOPTR, $64
+
+DATA geluSlopee<>+0(SB)/4, $0x3e8826b1
+DATA geluSlopee<>+4(SB)/4, $0xbda52db1
+DATA geluSlopee<>+8(SB)/4, $0xbd936f43
+DATA geluSlopee<>+12(SB)/4, $0x3c851fec
+DATA geluSlopee<>+16(SB)/4, $0x3b5856e2
+DATA geluSlopee<>+20(SB)/4, $0x38ebec06
+DATA geluSlopee<>+24(SB)/4, $0x358e872b
+DATA geluSlopee<>+28(SB)/4, $0x00000000
+DATA geluSlopee<>+32(SB)/4, $0x3e8826b1
+DATA geluSlopee<>+36(SB)/4, $0xbda52db1
+DATA geluSlopee<>+40(SB)/4, $0xbd936f43
+DATA geluSlopee<>+44(SB)/4, $0x3c851fec
+DATA geluSlopee<>+48(SB)/4, $0x3b5856e2
+DATA geluSlopee<>+52(SB)/4, $0x38ebec06
+DATA geluSlopee<>+56(SB)/4, $0x358e872b
+DATA geluSlopee<>+60(SB)/4, $0x00000000
+GLOBL geluSlopee<>(SB), RODATA|NOPTR, $64
+
+DATA geluSlopef<>+0(SB)/4, $0x36305ff7
+DATA geluSlopef<>+4(SB)/4, $0x3eb9d538
+DATA geluSlopef<>+8(SB)/4, $0x35cd0579
+DATA geluSlopef<>+12(SB)/4, $0xbd082668
+DATA geluSlopef<>+16(SB)/4, $0xbb527b19
+DATA geluSlopef<>+20(SB)/4, $0xb8a3baf9
+DATA geluSlopef<>+24(SB)/4, $0xb51d00db
+DATA geluSlopef<>+28(SB)/4, $0x00000000
+DATA geluSlopef<>+32(SB)/4, $0x36305ff7
+DATA geluSlopef<>+36(SB)/4, $0x3eb9d538
+DATA geluSlopef<>+40(SB)/4, $0x35cd0579
+DATA geluSlopef<>+44(SB)/4, $0xbd082668
+DATA geluSlopef<>+48(SB)/4, $0xbb527b19
+DATA geluSlopef<>+52(SB)/4, $0xb8a3baf9
+DATA geluSlopef<>+56(SB)/4, $0xb51d00db
+DATA geluSlopef<>+60(SB)/4, $0x00000000
+GLOBL geluSlopef<>(SB), RODATA|NOPTR, $64
+
+DATA geluSlopeg<>+0(SB)/4, $0xbf4c422b
+DATA geluSlopeg<>+4(SB)/4, $0xbe77c72e
+DATA geluSlopeg<>+8(SB)/4, $0x3ddd25a3
+DATA geluSlopeg<>+12(SB)/4, $0x3cfe23d0
+DATA geluSlopeg<>+16(SB)/4, $0x3af59461
+DATA geluSlopeg<>+20(SB)/4, $0x380f6c1b
+DATA geluSlopeg<>+24(SB)/4, $0x345dcedc
+DATA geluSlopeg<>+28(SB)/4, $0x00000000
+DATA geluSlopeg<>+32(SB)/4, $0xbf4c422b
+DATA geluSlopeg<>+36(SB)/4, $0xbe77c72e
+DATA geluSlopeg<>+40(SB)/4, $0x3ddd25a3
+DATA geluSlopeg<>+44(SB)/4, $0x3cfe23d0
+DATA geluSlopeg<>+48(SB)/4, $0x3af59461
+DATA geluSlopeg<>+52(SB)/4, $0x380f6c1b
+DATA geluSlopeg<>+56(SB)/4, $0x345dcedc
+DATA geluSlopeg<>+60(SB)/4, $0x00000000
+GLOBL geluSlopeg<>(SB), RODATA|NOPTR, $64
+
+DATA geluSlopeh<>+0(SB)/4, $0x3f000000
+DATA geluSlopeh<>+4(SB)/4, $0xbdaaa14c
+DATA geluSlopeh<>+8(SB)/4, $0xbdae8e04
+DATA geluSlopeh<>+12(SB)/4, $0xbc43b7a6
+DATA geluSlopeh<>+16(SB)/4, $0xba04077c
+DATA geluSlopeh<>+20(SB)/4, $0xb6efce76
+DATA geluSlopeh<>+24(SB)/4, $0xb3184884
+DATA geluSlopeh<>+28(SB)/4, $0x00000000
+DATA geluSlopeh<>+32(SB)/4, $0x3f000000
+DATA geluSlopeh<>+36(SB)/4, $0xbdaaa14c
+DATA geluSlopeh<>+40(SB)/4, $0xbdae8e04
+DATA geluSlopeh<>+44(SB)/4, $0xbc43b7a6
+DATA geluSlopeh<>+48(SB)/4, $0xba04077c
+DATA geluSlopeh<>+52(SB)/4, $0xb6efce76
+DATA geluSlopeh<>+56(SB)/4, $0xb3184884
+DATA geluSlopeh<>+60(SB)/4, $0x00000000
+GLOBL geluSlopeh<>(SB), RODATA|NOPTR, $64
+
+DATA c40e00000<>+0(SB)/4, $0x40e00000
+DATA c40e00000<>+4(SB)/4, $0x40e00000
+DATA c40e00000<>+8(SB)/4, $0x40e00000
+DATA c40e00000<>+12(SB)/4, $0x40e00000
+DATA c40e00000<>+16(SB)/4, $0x40e00000
+DATA c40e00000<>+20(SB)/4, $0x40e00000
+DATA c40e00000<>+24(SB)/4, $0x40e00000
+DATA c40e00000<>+28(SB)/4, $0x40e00000
+DATA c40e00000<>+32(SB)/4, $0x40e00000
+DATA c40e00000<>+36(SB)/4, $0x40e00000
+DATA c40e00000<>+40(SB)/4, $0x40e00000
+DATA c40e00000<>+44(SB)/4, $0x40e00000
+DATA c40e00000<>+48(SB)/4, $0x40e00000
+DATA c40e00000<>+52(SB)/4, $0x40e00000
+DATA c40e00000<>+56(SB)/4, $0x40e00000
+DATA c40e00000<>+60(SB)/4, $0x40e00000
+GLOBL c40e00000<>(SB), RODATA|NOPTR, $64
+
+// func gELUTanhAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·gELUTanhAVX512(SB), NOSPLIT, $0-44
+	STMXCSR csr+40(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    x+16(FP), DX
 	VMOVUPS c3fb8aa3b<>+0(SB), Z31
 	VMOVUPS c3f318000<>+0(SB), Z30
 	VMOVUPS cb95e8083<>+0(SB), Z29
@@ -4864,6 +5645,13 @@ TEXT ·gELUAVX512(SB), NOSPLIT, $0-44
 	VMOVUPS c42b20000<>+0(SB), Z26
 	VMOVUPS c0000007f<>+0(SB), Z25
 	VMOVUPS c39506967<>+0(SB), Z24
+	VMOVUPS c3ab743ce<>+0(SB), Z23
+	VMOVUPS c3c088908<>+0(SB), Z22
+	VMOVUPS c3d2aa9c1<>+0(SB), Z21
+	VMOVUPS c3e2aaaaa<>+0(SB), Z20
+	VMOVUPS c3f000000<>+0(SB), Z19
+	VMOVUPS cbfcc422a<>+0(SB), Z18
+	VMOVUPS c3d922279<>+0(SB), Z17
 
 wide:
 	CMPQ         AX, $0x00000040
@@ -4872,198 +5660,102 @@ wide:
 	VMOVUPS      64(DX), Z1
 	VMOVUPS      128(DX), Z2
 	VMOVUPS      192(DX), Z3
-	VMULPS       c3f3504f3<>+0(SB), Z0, Z4
-	VMULPS       c3f3504f3<>+0(SB), Z1, Z5
-	VMULPS       c3f3504f3<>+0(SB), Z2, Z6
-	VMULPS       c3f3504f3<>+0(SB), Z3, Z7
-	VANDPS       c7fffffff<>+0(SB), Z4, Z16
-	VANDPS       c7fffffff<>+0(SB), Z5, Z17
-	VANDPS       c7fffffff<>+0(SB), Z6, Z18
-	VANDPS       c7fffffff<>+0(SB), Z7, Z19
-	VMULPS       Z16, Z16, Z20
-	VMULPS       Z17, Z17, Z21
-	VMULPS       Z18, Z18, Z22
-	VMULPS       Z19, Z19, Z23
-	VMOVUPS      cb7910000<>+0(SB), Z8
-	VMOVUPS      cb7910000<>+0(SB), Z9
-	VMOVUPS      cb7910000<>+0(SB), Z10
-	VMOVUPS      cb7910000<>+0(SB), Z11
-	VFMADD213PS  c39c8e7d9<>+0(SB), Z16, Z8
-	VFMADD213PS  c39c8e7d9<>+0(SB), Z17, Z9
-	VFMADD213PS  c39c8e7d9<>+0(SB), Z18, Z10
-	VFMADD213PS  c39c8e7d9<>+0(SB), Z19, Z11
-	VMOVUPS      cbb7e8a1c<>+0(SB), Z12
-	VMOVUPS      cbb7e8a1c<>+0(SB), Z13
-	VMOVUPS      cbb7e8a1c<>+0(SB), Z14
-	VMOVUPS      cbb7e8a1c<>+0(SB), Z15
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Z16, Z12
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Z17, Z13
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Z18, Z14
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Z19, Z15
-	VFMADD213PS  Z12, Z20, Z8
-	VFMADD213PS  Z13, Z21, Z9
-	VFMADD213PS  Z14, Z22, Z10
-	VFMADD213PS  Z15, Z23, Z11
-	VFMADD213PS  cbddaae5c<>+0(SB), Z16, Z8
-	VFMADD213PS  cbddaae5c<>+0(SB), Z17, Z9
-	VFMADD213PS  cbddaae5c<>+0(SB), Z18, Z10
-	VFMADD213PS  cbddaae5c<>+0(SB), Z19, Z11
-	VFMADD213PS  cbf228550<>+0(SB), Z16, Z8
-	VFMADD213PS  cbf228550<>+0(SB), Z17, Z9
-	VFMADD213PS  cbf228550<>+0(SB), Z18, Z10
-	VFMADD213PS  cbf228550<>+0(SB), Z19, Z11
-	VFMADD213PS  cbe03ce86<>+0(SB), Z16, Z8
-	VFMADD213PS  cbe03ce86<>+0(SB), Z17, Z9
-	VFMADD213PS  cbe03ce86<>+0(SB), Z18, Z10
-	VFMADD213PS  cbe03ce86<>+0(SB), Z19, Z11
-	VXORPS       c80000000<>+0(SB), Z16, Z12
-	VXORPS       c80000000<>+0(SB), Z17, Z13
-	VXORPS       c80000000<>+0(SB), Z18, Z14
-	VXORPS       c80000000<>+0(SB), Z19, Z15
-	VFMADD213PS  Z12, Z16, Z8
-	VFMADD213PS  Z13, Z17, Z9
-	VFMADD213PS  Z14, Z18, Z10
-	VFMADD213PS  Z15, Z19, Z11
-	VMOVUPS      Z27, Z20
-	VMOVUPS      Z27, Z21
-	VMOVUPS      Z27, Z22
-	VMOVUPS      Z27, Z23
-	VMAXPS       Z8, Z20, Z8
-	VMAXPS       Z9, Z21, Z9
-	VMAXPS       Z10, Z22, Z10
-	VMAXPS       Z11, Z23, Z11
-	VMOVUPS      Z26, Z20
-	VMOVUPS      Z26, Z21
-	VMOVUPS      Z26, Z22
-	VMOVUPS      Z26, Z23
-	VMINPS       Z8, Z20, Z8
-	VMINPS       Z9, Z21, Z9
-	VMINPS       Z10, Z22, Z10
-	VMINPS       Z11, Z23, Z11
-	VMULPS       Z31, Z8, Z20
-	VMULPS       Z31, Z9, Z21
-	VMULPS       Z31, Z10, Z22
-	VMULPS       Z31, Z11, Z23
-	VRNDSCALEPS  $0x08, Z20, Z20
-	VRNDSCALEPS  $0x08, Z21, Z21
-	VRNDSCALEPS  $0x08, Z22, Z22
-	VRNDSCALEPS  $0x08, Z23, Z23
-	VFNMADD231PS Z30, Z20, Z8
-	VFNMADD231PS Z30, Z21, Z9
-	VFNMADD231PS Z30, Z22, Z10
-	VFNMADD231PS Z30, Z23, Z11
-	VFNMADD231PS Z29, Z20, Z8
-	VFNMADD231PS Z29, Z21, Z9
-	VFNMADD231PS Z29, Z22, Z10
-	VFNMADD231PS Z29, Z23, Z11
-	VMOVUPS      Z24, Z12
-	VMOVUPS      Z24, Z13
-	VMOVUPS      Z24, Z14
-	VMOVUPS      Z24, Z15
-	VFMADD213PS  c3ab743ce<>+0(SB), Z8, Z12
-	VFMADD213PS  c3ab743ce<>+0(SB), Z9, Z13
-	VFMADD213PS  c3ab743ce<>+0(SB), Z10, Z14
-	VFMADD213PS  c3ab743ce<>+0(SB), Z11, Z15
-	VFMADD213PS  c3c088908<>+0(SB), Z8, Z12
-	VFMADD213PS  c3c088908<>+0(SB), Z9, Z13
-	VFMADD213PS  c3c088908<>+0(SB), Z10, Z14
-	VFMADD213PS  c3c088908<>+0(SB), Z11, Z15
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Z8, Z12
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Z9, Z13
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Z10, Z14
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Z11, Z15
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Z8, Z12
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Z9, Z13
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Z10, Z14
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Z11, Z15
-	VFMADD213PS  c3f000000<>+0(SB), Z8, Z12
-	VFMADD213PS  c3f000000<>+0(SB), Z9, Z13
-	VFMADD213PS  c3f000000<>+0(SB), Z10, Z14
-	VFMADD213PS  c3f000000<>+0(SB), Z11, Z15
-	VFMADD213PS  Z28, Z8, Z12
-	VFMADD213PS  Z28, Z9, Z13
-	VFMADD213PS  Z28, Z10, Z14
-	VFMADD213PS  Z28, Z11, Z15
-	VFMADD213PS  Z28, Z8, Z12
-	VFMADD213PS  Z28, Z9, Z13
-	VFMADD213PS  Z28, Z10, Z14
-	VFMADD213PS  Z28, Z11, Z15
-	VSCALEFPS    Z20, Z12, Z12
-	VSCALEFPS    Z21, Z13, Z13
-	VSCALEFPS    Z22, Z14, Z14
-	VSCALEFPS    Z23, Z15, Z15
-	VMOVUPS      Z28, Z8
-	VMOVUPS      Z28, Z9
-	VMOVUPS      Z28, Z10
-	VMOVUPS      Z28, Z11
-	VSUBPS       Z12, Z8, Z12
-	VSUBPS       Z13, Z9, Z13
-	VSUBPS       Z14, Z10, Z14
-	VSUBPS       Z15, Z11, Z15
-	VMULPS       Z4, Z4, Z20
-	VMULPS       Z5, Z5, Z21
-	VMULPS       Z6, Z6, Z22
-	VMULPS       Z7, Z7, Z23
-	VMOVUPS      cba1c7000<>+0(SB), Z8
-	VMOVUPS      cba1c7000<>+0(SB), Z9
-	VMOVUPS      cba1c7000<>+0(SB), Z10
-	VMOVUPS      cba1c7000<>+0(SB), Z11
-	VFMADD213PS  c3ba38d2c<>+0(SB), Z20, Z8
-	VFMADD213PS  c3ba38d2c<>+0(SB), Z21, Z9
-	VFMADD213PS  c3ba38d2c<>+0(SB), Z22, Z10
-	VFMADD213PS  c3ba38d2c<>+0(SB), Z23, Z11
-	VFMADD213PS  cbcdb48d9<>+0(SB), Z20, Z8
-	VFMADD213PS  cbcdb48d9<>+0(SB), Z21, Z9
-	VFMADD213PS  cbcdb48d9<>+0(SB), Z22, Z10
-	VFMADD213PS  cbcdb48d9<>+0(SB), Z23, Z11
-	VFMADD213PS  c3de70e22<>+0(SB), Z20, Z8
-	VFMADD213PS  c3de70e22<>+0(SB), Z21, Z9
-	VFMADD213PS  c3de70e22<>+0(SB), Z22, Z10
-	VFMADD213PS  c3de70e22<>+0(SB), Z23, Z11
-	VFMADD213PS  cbec09380<>+0(SB), Z20, Z8
-	VFMADD213PS  cbec09380<>+0(SB), Z21, Z9
-	VFMADD213PS  cbec09380<>+0(SB), Z22, Z10
-	VFMADD213PS  cbec09380<>+0(SB), Z23, Z11
-	VFMADD213PS  c3e0375d4<>+0(SB), Z20, Z8
-	VFMADD213PS  c3e0375d4<>+0(SB), Z21, Z9
-	VFMADD213PS  c3e0375d4<>+0(SB), Z22, Z10
-	VFMADD213PS  c3e0375d4<>+0(SB), Z23, Z11
-	VFMADD213PS  Z4, Z4, Z8
-	VFMADD213PS  Z5, Z5, Z9
-	VFMADD213PS  Z6, Z6, Z10
-	VFMADD213PS  Z7, Z7, Z11
-	VANDPS       c80000000<>+0(SB), Z4, Z20
-	VANDPS       c80000000<>+0(SB), Z5, Z21
-	VANDPS       c80000000<>+0(SB), Z6, Z22
-	VANDPS       c80000000<>+0(SB), Z7, Z23
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Z16, K2
-	VBLENDMPS    Z8, Z12, K2, Z8
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Z17, K2
-	VBLENDMPS    Z9, Z13, K2, Z9
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Z18, K2
-	VBLENDMPS    Z10, Z14, K2, Z10
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Z19, K2
-	VBLENDMPS    Z11, Z15, K2, Z11
-	VORPS        Z20, Z8, Z8
-	VORPS        Z21, Z9, Z9
-	VORPS        Z22, Z10, Z10
-	VORPS        Z23, Z11, Z11
-	VADDPS       Z28, Z8, Z8
-	VADDPS       Z28, Z9, Z9
-	VADDPS       Z28, Z10, Z10
-	VADDPS       Z28, Z11, Z11
-	VMULPS       c3f000000<>+0(SB), Z0, Z0
-	VMULPS       c3f000000<>+0(SB), Z1, Z1
-	VMULPS       c3f000000<>+0(SB), Z2, Z2
-	VMULPS       c3f000000<>+0(SB), Z3, Z3
+	VMULPS       Z0, Z0, Z12
+	VMULPS       Z1, Z1, Z13
+	VMULPS       Z2, Z2, Z14
+	VMULPS       Z3, Z3, Z15
+	VMOVUPS      Z18, Z8
+	VMOVUPS      Z18, Z9
+	VMOVUPS      Z18, Z10
+	VMOVUPS      Z18, Z11
+	VFNMADD231PS Z17, Z12, Z8
+	VFNMADD231PS Z17, Z13, Z9
+	VFNMADD231PS Z17, Z14, Z10
+	VFNMADD231PS Z17, Z15, Z11
 	VMULPS       Z0, Z8, Z8
 	VMULPS       Z1, Z9, Z9
 	VMULPS       Z2, Z10, Z10
 	VMULPS       Z3, Z11, Z11
-	VMOVUPS      Z8, (CX)
-	VMOVUPS      Z9, 64(CX)
-	VMOVUPS      Z10, 128(CX)
-	VMOVUPS      Z11, 192(CX)
+	VMOVUPS      Z27, Z12
+	VMOVUPS      Z27, Z13
+	VMOVUPS      Z27, Z14
+	VMOVUPS      Z27, Z15
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z13, Z9
+	VMAXPS       Z10, Z14, Z10
+	VMAXPS       Z11, Z15, Z11
+	VMOVUPS      Z26, Z12
+	VMOVUPS      Z26, Z13
+	VMOVUPS      Z26, Z14
+	VMOVUPS      Z26, Z15
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z13, Z9
+	VMINPS       Z10, Z14, Z10
+	VMINPS       Z11, Z15, Z11
+	VMULPS       Z31, Z8, Z12
+	VMULPS       Z31, Z9, Z13
+	VMULPS       Z31, Z10, Z14
+	VMULPS       Z31, Z11, Z15
+	VRNDSCALEPS  $0x08, Z12, Z12
+	VRNDSCALEPS  $0x08, Z13, Z13
+	VRNDSCALEPS  $0x08, Z14, Z14
+	VRNDSCALEPS  $0x08, Z15, Z15
+	VFNMADD231PS Z30, Z12, Z8
+	VFNMADD231PS Z30, Z13, Z9
+	VFNMADD231PS Z30, Z14, Z10
+	VFNMADD231PS Z30, Z15, Z11
+	VFNMADD231PS Z29, Z12, Z8
+	VFNMADD231PS Z29, Z13, Z9
+	VFNMADD231PS Z29, Z14, Z10
+	VFNMADD231PS Z29, Z15, Z11
+	VMOVUPS      Z24, Z4
+	VMOVUPS      Z24, Z5
+	VMOVUPS      Z24, Z6
+	VMOVUPS      Z24, Z7
+	VFMADD213PS  Z23, Z8, Z4
+	VFMADD213PS  Z23, Z9, Z5
+	VFMADD213PS  Z23, Z10, Z6
+	VFMADD213PS  Z23, Z11, Z7
+	VFMADD213PS  Z22, Z8, Z4
+	VFMADD213PS  Z22, Z9, Z5
+	VFMADD213PS  Z22, Z10, Z6
+	VFMADD213PS  Z22, Z11, Z7
+	VFMADD213PS  Z21, Z8, Z4
+	VFMADD213PS  Z21, Z9, Z5
+	VFMADD213PS  Z21, Z10, Z6
+	VFMADD213PS  Z21, Z11, Z7
+	VFMADD213PS  Z20, Z8, Z4
+	VFMADD213PS  Z20, Z9, Z5
+	VFMADD213PS  Z20, Z10, Z6
+	VFMADD213PS  Z20, Z11, Z7
+	VFMADD213PS  Z19, Z8, Z4
+	VFMADD213PS  Z19, Z9, Z5
+	VFMADD213PS  Z19, Z10, Z6
+	VFMADD213PS  Z19, Z11, Z7
+	VFMADD213PS  Z28, Z8, Z4
+	VFMADD213PS  Z28, Z9, Z5
+	VFMADD213PS  Z28, Z10, Z6
+	VFMADD213PS  Z28, Z11, Z7
+	VFMADD213PS  Z28, Z8, Z4
+	VFMADD213PS  Z28, Z9, Z5
+	VFMADD213PS  Z28, Z10, Z6
+	VFMADD213PS  Z28, Z11, Z7
+	VSCALEFPS    Z12, Z4, Z4
+	VSCALEFPS    Z13, Z5, Z5
+	VSCALEFPS    Z14, Z6, Z6
+	VSCALEFPS    Z15, Z7, Z7
+	VADDPS       Z28, Z4, Z4
+	VADDPS       Z28, Z5, Z5
+	VADDPS       Z28, Z6, Z6
+	VADDPS       Z28, Z7, Z7
+	VDIVPS       Z4, Z0, Z4
+	VDIVPS       Z5, Z1, Z5
+	VDIVPS       Z6, Z2, Z6
+	VDIVPS       Z7, Z3, Z7
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	VMOVUPS      Z6, 128(CX)
+	VMOVUPS      Z7, 192(CX)
 	ADDQ         $0x00000100, CX
 	ADDQ         $0x00000100, DX
 	SUBQ         $0x00000040, AX
@@ -5073,54 +5765,30 @@ narrow:
 	CMPQ         AX, $0x00000010
 	JL           rest
 	VMOVUPS      (DX), Z0
-	VMULPS       c3f3504f3<>+0(SB), Z0, Z1
-	VANDPS       c7fffffff<>+0(SB), Z1, Z4
-	VMULPS       Z4, Z4, Z5
-	VMOVUPS      cb7910000<>+0(SB), Z2
-	VFMADD213PS  c39c8e7d9<>+0(SB), Z4, Z2
-	VMOVUPS      cbb7e8a1c<>+0(SB), Z3
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Z4, Z3
-	VFMADD213PS  Z3, Z5, Z2
-	VFMADD213PS  cbddaae5c<>+0(SB), Z4, Z2
-	VFMADD213PS  cbf228550<>+0(SB), Z4, Z2
-	VFMADD213PS  cbe03ce86<>+0(SB), Z4, Z2
-	VXORPS       c80000000<>+0(SB), Z4, Z3
-	VFMADD213PS  Z3, Z4, Z2
-	VMOVUPS      Z27, Z5
-	VMAXPS       Z2, Z5, Z2
-	VMOVUPS      Z26, Z5
-	VMINPS       Z2, Z5, Z2
-	VMULPS       Z31, Z2, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VFNMADD231PS Z30, Z5, Z2
-	VFNMADD231PS Z29, Z5, Z2
-	VMOVUPS      Z24, Z3
-	VFMADD213PS  c3ab743ce<>+0(SB), Z2, Z3
-	VFMADD213PS  c3c088908<>+0(SB), Z2, Z3
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Z2, Z3
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Z2, Z3
-	VFMADD213PS  c3f000000<>+0(SB), Z2, Z3
-	VFMADD213PS  Z28, Z2, Z3
-	VFMADD213PS  Z28, Z2, Z3
-	VSCALEFPS    Z5, Z3, Z3
-	VMOVUPS      Z28, Z2
-	VSUBPS       Z3, Z2, Z3
-	VMULPS       Z1, Z1, Z5
-	VMOVUPS      cba1c7000<>+0(SB), Z2
-	VFMADD213PS  c3ba38d2c<>+0(SB), Z5, Z2
-	VFMADD213PS  cbcdb48d9<>+0(SB), Z5, Z2
-	VFMADD213PS  c3de70e22<>+0(SB), Z5, Z2
-	VFMADD213PS  cbec09380<>+0(SB), Z5, Z2
-	VFMADD213PS  c3e0375d4<>+0(SB), Z5, Z2
-	VFMADD213PS  Z1, Z1, Z2
-	VANDPS       c80000000<>+0(SB), Z1, Z5
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Z4, K2
-	VBLENDMPS    Z2, Z3, K2, Z2
-	VORPS        Z5, Z2, Z2
-	VADDPS       Z28, Z2, Z2
-	VMULPS       c3f000000<>+0(SB), Z0, Z0
+	VMULPS       Z0, Z0, Z3
+	VMOVUPS      Z18, Z2
+	VFNMADD231PS Z17, Z3, Z2
 	VMULPS       Z0, Z2, Z2
-	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z27, Z3
+	VMAXPS       Z2, Z3, Z2
+	VMOVUPS      Z26, Z3
+	VMINPS       Z2, Z3, Z2
+	VMULPS       Z31, Z2, Z3
+	VRNDSCALEPS  $0x08, Z3, Z3
+	VFNMADD231PS Z30, Z3, Z2
+	VFNMADD231PS Z29, Z3, Z2
+	VMOVUPS      Z24, Z1
+	VFMADD213PS  Z23, Z2, Z1
+	VFMADD213PS  Z22, Z2, Z1
+	VFMADD213PS  Z21, Z2, Z1
+	VFMADD213PS  Z20, Z2, Z1
+	VFMADD213PS  Z19, Z2, Z1
+	VFMADD213PS  Z28, Z2, Z1
+	VFMADD213PS  Z28, Z2, Z1
+	VSCALEFPS    Z3, Z1, Z1
+	VADDPS       Z28, Z1, Z1
+	VDIVPS       Z1, Z0, Z1
+	VMOVUPS      Z1, (CX)
 	ADDQ         $0x00000040, CX
 	ADDQ         $0x00000040, DX
 	SUBQ         $0x00000010, AX
@@ -5133,63 +5801,75 @@ rest:
 	BZHIQ        AX, BX, BX
 	KMOVW        BX, K1
 	VMOVUPS.Z    (DX), K1, Z0
-	VMULPS       c3f3504f3<>+0(SB), Z0, Z1
-	VANDPS       c7fffffff<>+0(SB), Z1, Z4
-	VMULPS       Z4, Z4, Z5
-	VMOVUPS      cb7910000<>+0(SB), Z2
-	VFMADD213PS  c39c8e7d9<>+0(SB), Z4, Z2
-	VMOVUPS      cbb7e8a1c<>+0(SB), Z3
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Z4, Z3
-	VFMADD213PS  Z3, Z5, Z2
-	VFMADD213PS  cbddaae5c<>+0(SB), Z4, Z2
-	VFMADD213PS  cbf228550<>+0(SB), Z4, Z2
-	VFMADD213PS  cbe03ce86<>+0(SB), Z4, Z2
-	VXORPS       c80000000<>+0(SB), Z4, Z3
-	VFMADD213PS  Z3, Z4, Z2
-	VMOVUPS      Z27, Z5
-	VMAXPS       Z2, Z5, Z2
-	VMOVUPS      Z26, Z5
-	VMINPS       Z2, Z5, Z2
-	VMULPS       Z31, Z2, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VFNMADD231PS Z30, Z5, Z2
-	VFNMADD231PS Z29, Z5, Z2
-	VMOVUPS      Z24, Z3
-	VFMADD213PS  c3ab743ce<>+0(SB), Z2, Z3
-	VFMADD213PS  c3c088908<>+0(SB), Z2, Z3
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Z2, Z3
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Z2, Z3
-	VFMADD213PS  c3f000000<>+0(SB), Z2, Z3
-	VFMADD213PS  Z28, Z2, Z3
-	VFMADD213PS  Z28, Z2, Z3
-	VSCALEFPS    Z5, Z3, Z3
-	VMOVUPS      Z28, Z2
-	VSUBPS       Z3, Z2, Z3
-	VMULPS       Z1, Z1, Z5
-	VMOVUPS      cba1c7000<>+0(SB), Z2
-	VFMADD213PS  c3ba38d2c<>+0(SB), Z5, Z2
-	VFMADD213PS  cbcdb48d9<>+0(SB), Z5, Z2
-	VFMADD213PS  c3de70e22<>+0(SB), Z5, Z2
-	VFMADD213PS  cbec09380<>+0(SB), Z5, Z2
-	VFMADD213PS  c3e0375d4<>+0(SB), Z5, Z2
-	VFMADD213PS  Z1, Z1, Z2
-	VANDPS       c80000000<>+0(SB), Z1, Z5
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Z4, K2
-	VBLENDMPS    Z2, Z3, K2, Z2
-	VORPS        Z5, Z2, Z2
-	VADDPS       Z28, Z2, Z2
-	VMULPS       c3f000000<>+0(SB), Z0, Z0
+	VMULPS       Z0, Z0, Z3
+	VMOVUPS      Z18, Z2
+	VFNMADD231PS Z17, Z3, Z2
 	VMULPS       Z0, Z2, Z2
-	VMOVUPS      Z2, K1, (CX)
+	VMOVUPS      Z27, Z3
+	VMAXPS       Z2, Z3, Z2
+	VMOVUPS      Z26, Z3
+	VMINPS       Z2, Z3, Z2
+	VMULPS       Z31, Z2, Z3
+	VRNDSCALEPS  $0x08, Z3, Z3
+	VFNMADD231PS Z30, Z3, Z2
+	VFNMADD231PS Z29, Z3, Z2
+	VMOVUPS      Z24, Z1
+	VFMADD213PS  Z23, Z2, Z1
+	VFMADD213PS  Z22, Z2, Z1
+	VFMADD213PS  Z21, Z2, Z1
+	VFMADD213PS  Z20, Z2, Z1
+	VFMADD213PS  Z19, Z2, Z1
+	VFMADD213PS  Z28, Z2, Z1
+	VFMADD213PS  Z28, Z2, Z1
+	VSCALEFPS    Z3, Z1, Z1
+	VADDPS       Z28, Z1, Z1
+	VDIVPS       Z1, Z0, Z1
+	VMOVUPS      Z1, K1, (CX)
 
 done:
 	LDMXCSR csr+40(FP)
 	VZEROUPPER
 	RET
 
-// func gELUGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
+DATA cbfcc422a<>+0(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+4(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+8(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+12(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+16(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+20(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+24(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+28(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+32(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+36(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+40(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+44(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+48(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+52(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+56(SB)/4, $0xbfcc422a
+DATA cbfcc422a<>+60(SB)/4, $0xbfcc422a
+GLOBL cbfcc422a<>(SB), RODATA|NOPTR, $64
+
+DATA c3d922279<>+0(SB)/4, $0x3d922279
+DATA c3d922279<>+4(SB)/4, $0x3d922279
+DATA c3d922279<>+8(SB)/4, $0x3d922279
+DATA c3d922279<>+12(SB)/4, $0x3d922279
+DATA c3d922279<>+16(SB)/4, $0x3d922279
+DATA c3d922279<>+20(SB)/4, $0x3d922279
+DATA c3d922279<>+24(SB)/4, $0x3d922279
+DATA c3d922279<>+28(SB)/4, $0x3d922279
+DATA c3d922279<>+32(SB)/4, $0x3d922279
+DATA c3d922279<>+36(SB)/4, $0x3d922279
+DATA c3d922279<>+40(SB)/4, $0x3d922279
+DATA c3d922279<>+44(SB)/4, $0x3d922279
+DATA c3d922279<>+48(SB)/4, $0x3d922279
+DATA c3d922279<>+52(SB)/4, $0x3d922279
+DATA c3d922279<>+56(SB)/4, $0x3d922279
+DATA c3d922279<>+60(SB)/4, $0x3d922279
+GLOBL c3d922279<>(SB), RODATA|NOPTR, $64
+
+// func gELUTanhGradAVX512(n int, dst *float32, x *float32, y *float32, c float32) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·gELUGradAVX512(SB), NOSPLIT, $0-44
+TEXT ·gELUTanhGradAVX512(SB), NOSPLIT, $0-44
 	STMXCSR csr+40(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    n+0(FP), AX
@@ -5200,6 +5880,14 @@ TEXT ·gELUGradAVX512(SB), NOSPLIT, $0-44
 	VMOVUPS c3f318000<>+0(SB), Z30
 	VMOVUPS cb95e8083<>+0(SB), Z29
 	VMOVUPS c3f800000<>+0(SB), Z28
+	VMOVUPS cc2d00000<>+0(SB), Z27
+	VMOVUPS c42b20000<>+0(SB), Z26
+	VMOVUPS c0000007f<>+0(SB), Z25
+	VMOVUPS c39506967<>+0(SB), Z24
+	VMOVUPS c3ab743ce<>+0(SB), Z23
+	VMOVUPS c3c088908<>+0(SB), Z22
+	VMOVUPS c3d2aa9c1<>+0(SB), Z21
+	VMOVUPS c3e2aaaaa<>+0(SB), Z20
 
 wide:
 	CMPQ         AX, $0x00000040
@@ -5212,314 +5900,170 @@ wide:
 	VMOVUPS      64(BX), Z5
 	VMOVUPS      128(BX), Z6
 	VMOVUPS      192(BX), Z7
-	VMULPS       c3f3504f3<>+0(SB), Z0, Z8
-	VMULPS       c3f3504f3<>+0(SB), Z1, Z9
-	VMULPS       c3f3504f3<>+0(SB), Z2, Z10
-	VMULPS       c3f3504f3<>+0(SB), Z3, Z11
-	VANDPS       c7fffffff<>+0(SB), Z8, Z20
-	VANDPS       c7fffffff<>+0(SB), Z9, Z21
-	VANDPS       c7fffffff<>+0(SB), Z10, Z22
-	VANDPS       c7fffffff<>+0(SB), Z11, Z23
-	VMULPS       Z20, Z20, Z24
-	VMULPS       Z21, Z21, Z25
-	VMULPS       Z22, Z22, Z26
-	VMULPS       Z23, Z23, Z27
-	VMOVUPS      cb7910000<>+0(SB), Z12
-	VMOVUPS      cb7910000<>+0(SB), Z13
-	VMOVUPS      cb7910000<>+0(SB), Z14
-	VMOVUPS      cb7910000<>+0(SB), Z15
-	VFMADD213PS  c39c8e7d9<>+0(SB), Z20, Z12
-	VFMADD213PS  c39c8e7d9<>+0(SB), Z21, Z13
-	VFMADD213PS  c39c8e7d9<>+0(SB), Z22, Z14
-	VFMADD213PS  c39c8e7d9<>+0(SB), Z23, Z15
-	VMOVUPS      cbb7e8a1c<>+0(SB), Z16
-	VMOVUPS      cbb7e8a1c<>+0(SB), Z17
-	VMOVUPS      cbb7e8a1c<>+0(SB), Z18
-	VMOVUPS      cbb7e8a1c<>+0(SB), Z19
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Z20, Z16
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Z21, Z17
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Z22, Z18
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Z23, Z19
-	VFMADD213PS  Z16, Z24, Z12
-	VFMADD213PS  Z17, Z25, Z13
-	VFMADD213PS  Z18, Z26, Z14
-	VFMADD213PS  Z19, Z27, Z15
-	VFMADD213PS  cbddaae5c<>+0(SB), Z20, Z12
-	VFMADD213PS  cbddaae5c<>+0(SB), Z21, Z13
-	VFMADD213PS  cbddaae5c<>+0(SB), Z22, Z14
-	VFMADD213PS  cbddaae5c<>+0(SB), Z23, Z15
-	VFMADD213PS  cbf228550<>+0(SB), Z20, Z12
-	VFMADD213PS  cbf228550<>+0(SB), Z21, Z13
-	VFMADD213PS  cbf228550<>+0(SB), Z22, Z14
-	VFMADD213PS  cbf228550<>+0(SB), Z23, Z15
-	VFMADD213PS  cbe03ce86<>+0(SB), Z20, Z12
-	VFMADD213PS  cbe03ce86<>+0(SB), Z21, Z13
-	VFMADD213PS  cbe03ce86<>+0(SB), Z22, Z14
-	VFMADD213PS  cbe03ce86<>+0(SB), Z23, Z15
-	VXORPS       c80000000<>+0(SB), Z20, Z16
-	VXORPS       c80000000<>+0(SB), Z21, Z17
-	VXORPS       c80000000<>+0(SB), Z22, Z18
-	VXORPS       c80000000<>+0(SB), Z23, Z19
-	VFMADD213PS  Z16, Z20, Z12
-	VFMADD213PS  Z17, Z21, Z13
-	VFMADD213PS  Z18, Z22, Z14
-	VFMADD213PS  Z19, Z23, Z15
-	VMOVUPS      cc2d00000<>+0(SB), Z24
-	VMOVUPS      cc2d00000<>+0(SB), Z25
-	VMOVUPS      cc2d00000<>+0(SB), Z26
-	VMOVUPS      cc2d00000<>+0(SB), Z27
-	VMAXPS       Z12, Z24, Z12
-	VMAXPS       Z13, Z25, Z13
-	VMAXPS       Z14, Z26, Z14
-	VMAXPS       Z15, Z27, Z15
-	VMOVUPS      c42b20000<>+0(SB), Z24
-	VMOVUPS      c42b20000<>+0(SB), Z25
-	VMOVUPS      c42b20000<>+0(SB), Z26
-	VMOVUPS      c42b20000<>+0(SB), Z27
-	VMINPS       Z12, Z24, Z12
-	VMINPS       Z13, Z25, Z13
-	VMINPS       Z14, Z26, Z14
-	VMINPS       Z15, Z27, Z15
-	VMULPS       Z31, Z12, Z24
-	VMULPS       Z31, Z13, Z25
-	VMULPS       Z31, Z14, Z26
-	VMULPS       Z31, Z15, Z27
-	VRNDSCALEPS  $0x08, Z24, Z24
-	VRNDSCALEPS  $0x08, Z25, Z25
-	VRNDSCALEPS  $0x08, Z26, Z26
-	VRNDSCALEPS  $0x08, Z27, Z27
-	VFNMADD231PS Z30, Z24, Z12
-	VFNMADD231PS Z30, Z25, Z13
-	VFNMADD231PS Z30, Z26, Z14
-	VFNMADD231PS Z30, Z27, Z15
-	VFNMADD231PS Z29, Z24, Z12
-	VFNMADD231PS Z29, Z25, Z13
-	VFNMADD231PS Z29, Z26, Z14
-	VFNMADD231PS Z29, Z27, Z15
-	VMOVUPS      c39506967<>+0(SB), Z16
-	VMOVUPS      c39506967<>+0(SB), Z17
-	VMOVUPS      c39506967<>+0(SB), Z18
-	VMOVUPS      c39506967<>+0(SB), Z19
-	VFMADD213PS  c3ab743ce<>+0(SB), Z12, Z16
-	VFMADD213PS  c3ab743ce<>+0(SB), Z13, Z17
-	VFMADD213PS  c3ab743ce<>+0(SB), Z14, Z18
-	VFMADD213PS  c3ab743ce<>+0(SB), Z15, Z19
-	VFMADD213PS  c3c088908<>+0(SB), Z12, Z16
-	VFMADD213PS  c3c088908<>+0(SB), Z13, Z17
-	VFMADD213PS  c3c088908<>+0(SB), Z14, Z18
-	VFMADD213PS  c3c088908<>+0(SB), Z15, Z19
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Z12, Z16
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Z13, Z17
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Z14, Z18
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Z15, Z19
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Z12, Z16
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Z13, Z17
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Z14, Z18
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Z15, Z19
-	VFMADD213PS  c3f000000<>+0(SB), Z12, Z16
-	VFMADD213PS  c3f000000<>+0(SB), Z13, Z17
-	VFMADD213PS  c3f000000<>+0(SB), Z14, Z18
-	VFMADD213PS  c3f000000<>+0(SB), Z15, Z19
-	VFMADD213PS  Z28, Z12, Z16
-	VFMADD213PS  Z28, Z13, Z17
-	VFMADD213PS  Z28, Z14, Z18
-	VFMADD213PS  Z28, Z15, Z19
-	VFMADD213PS  Z28, Z12, Z16
-	VFMADD213PS  Z28, Z13, Z17
-	VFMADD213PS  Z28, Z14, Z18
-	VFMADD213PS  Z28, Z15, Z19
-	VSCALEFPS    Z24, Z16, Z16
-	VSCALEFPS    Z25, Z17, Z17
-	VSCALEFPS    Z26, Z18, Z18
-	VSCALEFPS    Z27, Z19, Z19
+	VMULPS       Z0, Z0, Z16
+	VMULPS       Z1, Z1, Z17
+	VMULPS       Z2, Z2, Z18
+	VMULPS       Z3, Z3, Z19
+	VMOVUPS      cbfcc422a<>+0(SB), Z12
+	VMOVUPS      cbfcc422a<>+0(SB), Z13
+	VMOVUPS      cbfcc422a<>+0(SB), Z14
+	VMOVUPS      cbfcc422a<>+0(SB), Z15
+	VFNMADD231PS c3d922279<>+0(SB), Z16, Z12
+	VFNMADD231PS c3d922279<>+0(SB), Z17, Z13
+	VFNMADD231PS c3d922279<>+0(SB), Z18, Z14
+	VFNMADD231PS c3d922279<>+0(SB), Z19, Z15
+	VMULPS       Z0, Z12, Z12
+	VMULPS       Z1, Z13, Z13
+	VMULPS       Z2, Z14, Z14
+	VMULPS       Z3, Z15, Z15
+	VMOVUPS      c42b00000<>+0(SB), Z16
+	VMOVUPS      c42b00000<>+0(SB), Z17
+	VMOVUPS      c42b00000<>+0(SB), Z18
+	VMOVUPS      c42b00000<>+0(SB), Z19
+	VMINPS       Z12, Z16, Z12
+	VMINPS       Z13, Z17, Z13
+	VMINPS       Z14, Z18, Z14
+	VMINPS       Z15, Z19, Z15
+	VMOVUPS      Z27, Z16
+	VMOVUPS      Z27, Z17
+	VMOVUPS      Z27, Z18
+	VMOVUPS      Z27, Z19
+	VMAXPS       Z12, Z16, Z12
+	VMAXPS       Z13, Z17, Z13
+	VMAXPS       Z14, Z18, Z14
+	VMAXPS       Z15, Z19, Z15
+	VMOVUPS      Z26, Z16
+	VMOVUPS      Z26, Z17
+	VMOVUPS      Z26, Z18
+	VMOVUPS      Z26, Z19
+	VMINPS       Z12, Z16, Z12
+	VMINPS       Z13, Z17, Z13
+	VMINPS       Z14, Z18, Z14
+	VMINPS       Z15, Z19, Z15
+	VMULPS       Z31, Z12, Z16
+	VMULPS       Z31, Z13, Z17
+	VMULPS       Z31, Z14, Z18
+	VMULPS       Z31, Z15, Z19
+	VRNDSCALEPS  $0x08, Z16, Z16
+	VRNDSCALEPS  $0x08, Z17, Z17
+	VRNDSCALEPS  $0x08, Z18, Z18
+	VRNDSCALEPS  $0x08, Z19, Z19
+	VFNMADD231PS Z30, Z16, Z12
+	VFNMADD231PS Z30, Z17, Z13
+	VFNMADD231PS Z30, Z18, Z14
+	VFNMADD231PS Z30, Z19, Z15
+	VFNMADD231PS Z29, Z16, Z12
+	VFNMADD231PS Z29, Z17, Z13
+	VFNMADD231PS Z29, Z18, Z14
+	VFNMADD231PS Z29, Z19, Z15
+	VMOVUPS      Z24, Z8
+	VMOVUPS      Z24, Z9
+	VMOVUPS      Z24, Z10
+	VMOVUPS      Z24, Z11
+	VFMADD213PS  Z23, Z12, Z8
+	VFMADD213PS  Z23, Z13, Z9
+	VFMADD213PS  Z23, Z14, Z10
+	VFMADD213PS  Z23, Z15, Z11
+	VFMADD213PS  Z22, Z12, Z8
+	VFMADD213PS  Z22, Z13, Z9
+	VFMADD213PS  Z22, Z14, Z10
+	VFMADD213PS  Z22, Z15, Z11
+	VFMADD213PS  Z21, Z12, Z8
+	VFMADD213PS  Z21, Z13, Z9
+	VFMADD213PS  Z21, Z14, Z10
+	VFMADD213PS  Z21, Z15, Z11
+	VFMADD213PS  Z20, Z12, Z8
+	VFMADD213PS  Z20, Z13, Z9
+	VFMADD213PS  Z20, Z14, Z10
+	VFMADD213PS  Z20, Z15, Z11
+	VFMADD213PS  c3f000000<>+0(SB), Z12, Z8
+	VFMADD213PS  c3f000000<>+0(SB), Z13, Z9
+	VFMADD213PS  c3f000000<>+0(SB), Z14, Z10
+	VFMADD213PS  c3f000000<>+0(SB), Z15, Z11
+	VFMADD213PS  Z28, Z12, Z8
+	VFMADD213PS  Z28, Z13, Z9
+	VFMADD213PS  Z28, Z14, Z10
+	VFMADD213PS  Z28, Z15, Z11
+	VFMADD213PS  Z28, Z12, Z8
+	VFMADD213PS  Z28, Z13, Z9
+	VFMADD213PS  Z28, Z14, Z10
+	VFMADD213PS  Z28, Z15, Z11
+	VSCALEFPS    Z16, Z8, Z8
+	VSCALEFPS    Z17, Z9, Z9
+	VSCALEFPS    Z18, Z10, Z10
+	VSCALEFPS    Z19, Z11, Z11
+	VADDPS       Z28, Z8, Z16
+	VADDPS       Z28, Z9, Z17
+	VADDPS       Z28, Z10, Z18
+	VADDPS       Z28, Z11, Z19
 	VMOVUPS      Z28, Z12
 	VMOVUPS      Z28, Z13
 	VMOVUPS      Z28, Z14
 	VMOVUPS      Z28, Z15
-	VSUBPS       Z16, Z12, Z16
-	VSUBPS       Z17, Z13, Z17
-	VSUBPS       Z18, Z14, Z18
-	VSUBPS       Z19, Z15, Z19
-	VMULPS       Z8, Z8, Z24
-	VMULPS       Z9, Z9, Z25
-	VMULPS       Z10, Z10, Z26
-	VMULPS       Z11, Z11, Z27
-	VMOVUPS      cba1c7000<>+0(SB), Z12
-	VMOVUPS      cba1c7000<>+0(SB), Z13
-	VMOVUPS      cba1c7000<>+0(SB), Z14
-	VMOVUPS      cba1c7000<>+0(SB), Z15
-	VFMADD213PS  c3ba38d2c<>+0(SB), Z24, Z12
-	VFMADD213PS  c3ba38d2c<>+0(SB), Z25, Z13
-	VFMADD213PS  c3ba38d2c<>+0(SB), Z26, Z14
-	VFMADD213PS  c3ba38d2c<>+0(SB), Z27, Z15
-	VFMADD213PS  cbcdb48d9<>+0(SB), Z24, Z12
-	VFMADD213PS  cbcdb48d9<>+0(SB), Z25, Z13
-	VFMADD213PS  cbcdb48d9<>+0(SB), Z26, Z14
-	VFMADD213PS  cbcdb48d9<>+0(SB), Z27, Z15
-	VFMADD213PS  c3de70e22<>+0(SB), Z24, Z12
-	VFMADD213PS  c3de70e22<>+0(SB), Z25, Z13
-	VFMADD213PS  c3de70e22<>+0(SB), Z26, Z14
-	VFMADD213PS  c3de70e22<>+0(SB), Z27, Z15
-	VFMADD213PS  cbec09380<>+0(SB), Z24, Z12
-	VFMADD213PS  cbec09380<>+0(SB), Z25, Z13
-	VFMADD213PS  cbec09380<>+0(SB), Z26, Z14
-	VFMADD213PS  cbec09380<>+0(SB), Z27, Z15
-	VFMADD213PS  c3e0375d4<>+0(SB), Z24, Z12
-	VFMADD213PS  c3e0375d4<>+0(SB), Z25, Z13
-	VFMADD213PS  c3e0375d4<>+0(SB), Z26, Z14
-	VFMADD213PS  c3e0375d4<>+0(SB), Z27, Z15
-	VFMADD213PS  Z8, Z8, Z12
-	VFMADD213PS  Z9, Z9, Z13
-	VFMADD213PS  Z10, Z10, Z14
-	VFMADD213PS  Z11, Z11, Z15
-	VANDPS       c80000000<>+0(SB), Z8, Z24
-	VANDPS       c80000000<>+0(SB), Z9, Z25
-	VANDPS       c80000000<>+0(SB), Z10, Z26
-	VANDPS       c80000000<>+0(SB), Z11, Z27
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Z20, K2
-	VBLENDMPS    Z12, Z16, K2, Z12
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Z21, K2
-	VBLENDMPS    Z13, Z17, K2, Z13
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Z22, K2
-	VBLENDMPS    Z14, Z18, K2, Z14
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Z23, K2
-	VBLENDMPS    Z15, Z19, K2, Z15
-	VORPS        Z24, Z12, Z12
-	VORPS        Z25, Z13, Z13
-	VORPS        Z26, Z14, Z14
-	VORPS        Z27, Z15, Z15
-	VADDPS       Z28, Z12, Z12
-	VADDPS       Z28, Z13, Z13
-	VADDPS       Z28, Z14, Z14
-	VADDPS       Z28, Z15, Z15
+	VDIVPS       Z16, Z12, Z12
+	VDIVPS       Z17, Z13, Z13
+	VDIVPS       Z18, Z14, Z14
+	VDIVPS       Z19, Z15, Z15
+	VMULPS       Z12, Z8, Z8
+	VMULPS       Z13, Z9, Z9
+	VMULPS       Z14, Z10, Z10
+	VMULPS       Z15, Z11, Z11
+	VMULPS       Z12, Z8, Z8
+	VMULPS       Z13, Z9, Z9
+	VMULPS       Z14, Z10, Z10
+	VMULPS       Z15, Z11, Z11
 	VMULPS       Z4, Z12, Z12
 	VMULPS       Z5, Z13, Z13
 	VMULPS       Z6, Z14, Z14
 	VMULPS       Z7, Z15, Z15
-	VMULPS       c3f000000<>+0(SB), Z12, Z12
-	VMULPS       c3f000000<>+0(SB), Z13, Z13
-	VMULPS       c3f000000<>+0(SB), Z14, Z14
-	VMULPS       c3f000000<>+0(SB), Z15, Z15
-	VMULPS       Z8, Z8, Z8
-	VMULPS       Z9, Z9, Z9
-	VMULPS       Z10, Z10, Z10
-	VMULPS       Z11, Z11, Z11
-	VXORPS       c80000000<>+0(SB), Z8, Z8
-	VXORPS       c80000000<>+0(SB), Z9, Z9
-	VXORPS       c80000000<>+0(SB), Z10, Z10
-	VXORPS       c80000000<>+0(SB), Z11, Z11
-	VMOVUPS      cc2d00000<>+0(SB), Z24
-	VMOVUPS      cc2d00000<>+0(SB), Z25
-	VMOVUPS      cc2d00000<>+0(SB), Z26
-	VMOVUPS      cc2d00000<>+0(SB), Z27
-	VMAXPS       Z8, Z24, Z8
-	VMAXPS       Z9, Z25, Z9
-	VMAXPS       Z10, Z26, Z10
-	VMAXPS       Z11, Z27, Z11
-	VMOVUPS      c42b20000<>+0(SB), Z24
-	VMOVUPS      c42b20000<>+0(SB), Z25
-	VMOVUPS      c42b20000<>+0(SB), Z26
-	VMOVUPS      c42b20000<>+0(SB), Z27
-	VMINPS       Z8, Z24, Z8
-	VMINPS       Z9, Z25, Z9
-	VMINPS       Z10, Z26, Z10
-	VMINPS       Z11, Z27, Z11
-	VMULPS       Z31, Z8, Z24
-	VMULPS       Z31, Z9, Z25
-	VMULPS       Z31, Z10, Z26
-	VMULPS       Z31, Z11, Z27
-	VRNDSCALEPS  $0x08, Z24, Z24
-	VRNDSCALEPS  $0x08, Z25, Z25
-	VRNDSCALEPS  $0x08, Z26, Z26
-	VRNDSCALEPS  $0x08, Z27, Z27
-	VFNMADD231PS Z30, Z24, Z8
-	VFNMADD231PS Z30, Z25, Z9
-	VFNMADD231PS Z30, Z26, Z10
-	VFNMADD231PS Z30, Z27, Z11
-	VFNMADD231PS Z29, Z24, Z8
-	VFNMADD231PS Z29, Z25, Z9
-	VFNMADD231PS Z29, Z26, Z10
-	VFNMADD231PS Z29, Z27, Z11
-	VMOVUPS      c39506967<>+0(SB), Z16
-	VMOVUPS      c39506967<>+0(SB), Z17
-	VMOVUPS      c39506967<>+0(SB), Z18
-	VMOVUPS      c39506967<>+0(SB), Z19
-	VFMADD213PS  c3ab743ce<>+0(SB), Z8, Z16
-	VFMADD213PS  c3ab743ce<>+0(SB), Z9, Z17
-	VFMADD213PS  c3ab743ce<>+0(SB), Z10, Z18
-	VFMADD213PS  c3ab743ce<>+0(SB), Z11, Z19
-	VFMADD213PS  c3c088908<>+0(SB), Z8, Z16
-	VFMADD213PS  c3c088908<>+0(SB), Z9, Z17
-	VFMADD213PS  c3c088908<>+0(SB), Z10, Z18
-	VFMADD213PS  c3c088908<>+0(SB), Z11, Z19
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Z8, Z16
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Z9, Z17
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Z10, Z18
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Z11, Z19
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Z8, Z16
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Z9, Z17
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Z10, Z18
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Z11, Z19
-	VFMADD213PS  c3f000000<>+0(SB), Z8, Z16
-	VFMADD213PS  c3f000000<>+0(SB), Z9, Z17
-	VFMADD213PS  c3f000000<>+0(SB), Z10, Z18
-	VFMADD213PS  c3f000000<>+0(SB), Z11, Z19
-	VFMADD213PS  Z28, Z8, Z16
-	VFMADD213PS  Z28, Z9, Z17
-	VFMADD213PS  Z28, Z10, Z18
-	VFMADD213PS  Z28, Z11, Z19
-	VFMADD213PS  Z28, Z8, Z16
-	VFMADD213PS  Z28, Z9, Z17
-	VFMADD213PS  Z28, Z10, Z18
-	VFMADD213PS  Z28, Z11, Z19
-	VSCALEFPS    Z24, Z16, Z16
-	VSCALEFPS    Z25, Z17, Z17
-	VSCALEFPS    Z26, Z18, Z18
-	VSCALEFPS    Z27, Z19, Z19
-	VMULPS       c3f906ebb<>+0(SB), Z16, Z16
-	VMULPS       c3f906ebb<>+0(SB), Z17, Z17
-	VMULPS       c3f906ebb<>+0(SB), Z18, Z18
-	VMULPS       c3f906ebb<>+0(SB), Z19, Z19
-	VMULPS       c3f000000<>+0(SB), Z0, Z8
-	VMULPS       c3f000000<>+0(SB), Z1, Z9
-	VMULPS       c3f000000<>+0(SB), Z2, Z10
-	VMULPS       c3f000000<>+0(SB), Z3, Z11
 	VMULPS       Z4, Z8, Z8
 	VMULPS       Z5, Z9, Z9
 	VMULPS       Z6, Z10, Z10
 	VMULPS       Z7, Z11, Z11
-	VMULPS       Z8, Z16, Z16
-	VMULPS       Z9, Z17, Z17
-	VMULPS       Z10, Z18, Z18
-	VMULPS       Z11, Z19, Z19
-	VMULPS       c3f3504f3<>+0(SB), Z16, Z16
-	VMULPS       c3f3504f3<>+0(SB), Z17, Z17
-	VMULPS       c3f3504f3<>+0(SB), Z18, Z18
-	VMULPS       c3f3504f3<>+0(SB), Z19, Z19
-	VANDPS       c7fffffff<>+0(SB), Z0, Z20
-	VANDPS       c7fffffff<>+0(SB), Z1, Z21
-	VANDPS       c7fffffff<>+0(SB), Z2, Z22
-	VANDPS       c7fffffff<>+0(SB), Z3, Z23
-	VMOVUPS      c00000000<>+0(SB), Z24
-	VMOVUPS      c00000000<>+0(SB), Z25
-	VMOVUPS      c00000000<>+0(SB), Z26
-	VMOVUPS      c00000000<>+0(SB), Z27
-	VCMPPS       $0x12, c447a0000<>+0(SB), Z20, K2
-	VBLENDMPS    Z16, Z24, K2, Z16
-	VCMPPS       $0x12, c447a0000<>+0(SB), Z21, K2
-	VBLENDMPS    Z17, Z25, K2, Z17
-	VCMPPS       $0x12, c447a0000<>+0(SB), Z22, K2
-	VBLENDMPS    Z18, Z26, K2, Z18
-	VCMPPS       $0x12, c447a0000<>+0(SB), Z23, K2
-	VBLENDMPS    Z19, Z27, K2, Z19
-	VADDPS       Z16, Z12, Z12
-	VADDPS       Z17, Z13, Z13
-	VADDPS       Z18, Z14, Z14
-	VADDPS       Z19, Z15, Z15
-	VMOVUPS      Z12, (CX)
-	VMOVUPS      Z13, 64(CX)
-	VMOVUPS      Z14, 128(CX)
-	VMOVUPS      Z15, 192(CX)
+	VMULPS       Z0, Z8, Z8
+	VMULPS       Z1, Z9, Z9
+	VMULPS       Z2, Z10, Z10
+	VMULPS       Z3, Z11, Z11
+	VMULPS       Z0, Z0, Z16
+	VMULPS       Z1, Z1, Z17
+	VMULPS       Z2, Z2, Z18
+	VMULPS       Z3, Z3, Z19
+	VMOVUPS      c3fcc422a<>+0(SB), Z4
+	VMOVUPS      c3fcc422a<>+0(SB), Z5
+	VMOVUPS      c3fcc422a<>+0(SB), Z6
+	VMOVUPS      c3fcc422a<>+0(SB), Z7
+	VFMADD231PS  c3e5b33b6<>+0(SB), Z16, Z4
+	VFMADD231PS  c3e5b33b6<>+0(SB), Z17, Z5
+	VFMADD231PS  c3e5b33b6<>+0(SB), Z18, Z6
+	VFMADD231PS  c3e5b33b6<>+0(SB), Z19, Z7
+	VMULPS       Z4, Z8, Z8
+	VMULPS       Z5, Z9, Z9
+	VMULPS       Z6, Z10, Z10
+	VMULPS       Z7, Z11, Z11
+	VANDPS       c7fffffff<>+0(SB), Z0, Z16
+	VANDPS       c7fffffff<>+0(SB), Z1, Z17
+	VANDPS       c7fffffff<>+0(SB), Z2, Z18
+	VANDPS       c7fffffff<>+0(SB), Z3, Z19
+	VMOVUPS      c00000000<>+0(SB), Z4
+	VMOVUPS      c00000000<>+0(SB), Z5
+	VMOVUPS      c00000000<>+0(SB), Z6
+	VMOVUPS      c00000000<>+0(SB), Z7
+	VCMPPS       $0x12, c447a0000<>+0(SB), Z16, K2
+	VBLENDMPS    Z8, Z4, K2, Z8
+	VCMPPS       $0x12, c447a0000<>+0(SB), Z17, K2
+	VBLENDMPS    Z9, Z5, K2, Z9
+	VCMPPS       $0x12, c447a0000<>+0(SB), Z18, K2
+	VBLENDMPS    Z10, Z6, K2, Z10
+	VCMPPS       $0x12, c447a0000<>+0(SB), Z19, K2
+	VBLENDMPS    Z11, Z7, K2, Z11
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z13, Z9, Z9
+	VADDPS       Z14, Z10, Z10
+	VADDPS       Z15, Z11, Z11
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, 64(CX)
+	VMOVUPS      Z10, 128(CX)
+	VMOVUPS      Z11, 192(CX)
 	ADDQ         $0x00000100, CX
 	ADDQ         $0x00000100, DX
 	ADDQ         $0x00000100, BX
@@ -5531,83 +6075,47 @@ narrow:
 	JL           rest
 	VMOVUPS      (DX), Z0
 	VMOVUPS      (BX), Z1
-	VMULPS       c3f3504f3<>+0(SB), Z0, Z2
-	VANDPS       c7fffffff<>+0(SB), Z2, Z5
-	VMULPS       Z5, Z5, Z6
-	VMOVUPS      cb7910000<>+0(SB), Z3
-	VFMADD213PS  c39c8e7d9<>+0(SB), Z5, Z3
-	VMOVUPS      cbb7e8a1c<>+0(SB), Z4
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Z5, Z4
-	VFMADD213PS  Z4, Z6, Z3
-	VFMADD213PS  cbddaae5c<>+0(SB), Z5, Z3
-	VFMADD213PS  cbf228550<>+0(SB), Z5, Z3
-	VFMADD213PS  cbe03ce86<>+0(SB), Z5, Z3
-	VXORPS       c80000000<>+0(SB), Z5, Z4
-	VFMADD213PS  Z4, Z5, Z3
-	VMOVUPS      cc2d00000<>+0(SB), Z6
-	VMAXPS       Z3, Z6, Z3
-	VMOVUPS      c42b20000<>+0(SB), Z6
-	VMINPS       Z3, Z6, Z3
-	VMULPS       Z31, Z3, Z6
-	VRNDSCALEPS  $0x08, Z6, Z6
-	VFNMADD231PS Z30, Z6, Z3
-	VFNMADD231PS Z29, Z6, Z3
-	VMOVUPS      c39506967<>+0(SB), Z4
-	VFMADD213PS  c3ab743ce<>+0(SB), Z3, Z4
-	VFMADD213PS  c3c088908<>+0(SB), Z3, Z4
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Z3, Z4
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Z3, Z4
-	VFMADD213PS  c3f000000<>+0(SB), Z3, Z4
-	VFMADD213PS  Z28, Z3, Z4
-	VFMADD213PS  Z28, Z3, Z4
-	VSCALEFPS    Z6, Z4, Z4
+	VMULPS       Z0, Z0, Z4
+	VMOVUPS      cbfcc422a<>+0(SB), Z3
+	VFNMADD231PS c3d922279<>+0(SB), Z4, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      c42b00000<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMOVUPS      Z27, Z4
+	VMAXPS       Z3, Z4, Z3
+	VMOVUPS      Z26, Z4
+	VMINPS       Z3, Z4, Z3
+	VMULPS       Z31, Z3, Z4
+	VRNDSCALEPS  $0x08, Z4, Z4
+	VFNMADD231PS Z30, Z4, Z3
+	VFNMADD231PS Z29, Z4, Z3
+	VMOVUPS      Z24, Z2
+	VFMADD213PS  Z23, Z3, Z2
+	VFMADD213PS  Z22, Z3, Z2
+	VFMADD213PS  Z21, Z3, Z2
+	VFMADD213PS  Z20, Z3, Z2
+	VFMADD213PS  c3f000000<>+0(SB), Z3, Z2
+	VFMADD213PS  Z28, Z3, Z2
+	VFMADD213PS  Z28, Z3, Z2
+	VSCALEFPS    Z4, Z2, Z2
+	VADDPS       Z28, Z2, Z4
 	VMOVUPS      Z28, Z3
-	VSUBPS       Z4, Z3, Z4
-	VMULPS       Z2, Z2, Z6
-	VMOVUPS      cba1c7000<>+0(SB), Z3
-	VFMADD213PS  c3ba38d2c<>+0(SB), Z6, Z3
-	VFMADD213PS  cbcdb48d9<>+0(SB), Z6, Z3
-	VFMADD213PS  c3de70e22<>+0(SB), Z6, Z3
-	VFMADD213PS  cbec09380<>+0(SB), Z6, Z3
-	VFMADD213PS  c3e0375d4<>+0(SB), Z6, Z3
-	VFMADD213PS  Z2, Z2, Z3
-	VANDPS       c80000000<>+0(SB), Z2, Z6
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Z5, K2
-	VBLENDMPS    Z3, Z4, K2, Z3
-	VORPS        Z6, Z3, Z3
-	VADDPS       Z28, Z3, Z3
+	VDIVPS       Z4, Z3, Z3
+	VMULPS       Z3, Z2, Z2
+	VMULPS       Z3, Z2, Z2
 	VMULPS       Z1, Z3, Z3
-	VMULPS       c3f000000<>+0(SB), Z3, Z3
-	VMULPS       Z2, Z2, Z2
-	VXORPS       c80000000<>+0(SB), Z2, Z2
-	VMOVUPS      cc2d00000<>+0(SB), Z6
-	VMAXPS       Z2, Z6, Z2
-	VMOVUPS      c42b20000<>+0(SB), Z6
-	VMINPS       Z2, Z6, Z2
-	VMULPS       Z31, Z2, Z6
-	VRNDSCALEPS  $0x08, Z6, Z6
-	VFNMADD231PS Z30, Z6, Z2
-	VFNMADD231PS Z29, Z6, Z2
-	VMOVUPS      c39506967<>+0(SB), Z4
-	VFMADD213PS  c3ab743ce<>+0(SB), Z2, Z4
-	VFMADD213PS  c3c088908<>+0(SB), Z2, Z4
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Z2, Z4
-	VFMADD213PS  c3f000000<>+0(SB), Z2, Z4
-	VFMADD213PS  Z28, Z2, Z4
-	VFMADD213PS  Z28, Z2, Z4
-	VSCALEFPS    Z6, Z4, Z4
-	VMULPS       c3f906ebb<>+0(SB), Z4, Z4
-	VMULPS       c3f000000<>+0(SB), Z0, Z2
 	VMULPS       Z1, Z2, Z2
-	VMULPS       Z2, Z4, Z4
-	VMULPS       c3f3504f3<>+0(SB), Z4, Z4
-	VANDPS       c7fffffff<>+0(SB), Z0, Z5
-	VMOVUPS      c00000000<>+0(SB), Z6
-	VCMPPS       $0x12, c447a0000<>+0(SB), Z5, K2
-	VBLENDMPS    Z4, Z6, K2, Z4
-	VADDPS       Z4, Z3, Z3
-	VMOVUPS      Z3, (CX)
+	VMULPS       Z0, Z2, Z2
+	VMULPS       Z0, Z0, Z4
+	VMOVUPS      c3fcc422a<>+0(SB), Z1
+	VFMADD231PS  c3e5b33b6<>+0(SB), Z4, Z1
+	VMULPS       Z1, Z2, Z2
+	VANDPS       c7fffffff<>+0(SB), Z0, Z4
+	VMOVUPS      c00000000<>+0(SB), Z1
+	VCMPPS       $0x12, c447a0000<>+0(SB), Z4, K2
+	VBLENDMPS    Z2, Z1, K2, Z2
+	VADDPS       Z3, Z2, Z2
+	VMOVUPS      Z2, (CX)
 	ADDQ         $0x00000040, CX
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
@@ -5622,106 +6130,106 @@ rest:
 	KMOVW        SI, K1
 	VMOVUPS.Z    (DX), K1, Z0
 	VMOVUPS.Z    (BX), K1, Z1
-	VMULPS       c3f3504f3<>+0(SB), Z0, Z2
-	VANDPS       c7fffffff<>+0(SB), Z2, Z5
-	VMULPS       Z5, Z5, Z6
-	VMOVUPS      cb7910000<>+0(SB), Z3
-	VFMADD213PS  c39c8e7d9<>+0(SB), Z5, Z3
-	VMOVUPS      cbb7e8a1c<>+0(SB), Z4
-	VFMADD213PS  c3cc6b1a1<>+0(SB), Z5, Z4
-	VFMADD213PS  Z4, Z6, Z3
-	VFMADD213PS  cbddaae5c<>+0(SB), Z5, Z3
-	VFMADD213PS  cbf228550<>+0(SB), Z5, Z3
-	VFMADD213PS  cbe03ce86<>+0(SB), Z5, Z3
-	VXORPS       c80000000<>+0(SB), Z5, Z4
-	VFMADD213PS  Z4, Z5, Z3
-	VMOVUPS      cc2d00000<>+0(SB), Z6
-	VMAXPS       Z3, Z6, Z3
-	VMOVUPS      c42b20000<>+0(SB), Z6
-	VMINPS       Z3, Z6, Z3
-	VMULPS       Z31, Z3, Z6
-	VRNDSCALEPS  $0x08, Z6, Z6
-	VFNMADD231PS Z30, Z6, Z3
-	VFNMADD231PS Z29, Z6, Z3
-	VMOVUPS      c39506967<>+0(SB), Z4
-	VFMADD213PS  c3ab743ce<>+0(SB), Z3, Z4
-	VFMADD213PS  c3c088908<>+0(SB), Z3, Z4
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Z3, Z4
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Z3, Z4
-	VFMADD213PS  c3f000000<>+0(SB), Z3, Z4
-	VFMADD213PS  Z28, Z3, Z4
-	VFMADD213PS  Z28, Z3, Z4
-	VSCALEFPS    Z6, Z4, Z4
+	VMULPS       Z0, Z0, Z4
+	VMOVUPS      cbfcc422a<>+0(SB), Z3
+	VFNMADD231PS c3d922279<>+0(SB), Z4, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      c42b00000<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMOVUPS      Z27, Z4
+	VMAXPS       Z3, Z4, Z3
+	VMOVUPS      Z26, Z4
+	VMINPS       Z3, Z4, Z3
+	VMULPS       Z31, Z3, Z4
+	VRNDSCALEPS  $0x08, Z4, Z4
+	VFNMADD231PS Z30, Z4, Z3
+	VFNMADD231PS Z29, Z4, Z3
+	VMOVUPS      Z24, Z2
+	VFMADD213PS  Z23, Z3, Z2
+	VFMADD213PS  Z22, Z3, Z2
+	VFMADD213PS  Z21, Z3, Z2
+	VFMADD213PS  Z20, Z3, Z2
+	VFMADD213PS  c3f000000<>+0(SB), Z3, Z2
+	VFMADD213PS  Z28, Z3, Z2
+	VFMADD213PS  Z28, Z3, Z2
+	VSCALEFPS    Z4, Z2, Z2
+	VADDPS       Z28, Z2, Z4
 	VMOVUPS      Z28, Z3
-	VSUBPS       Z4, Z3, Z4
-	VMULPS       Z2, Z2, Z6
-	VMOVUPS      cba1c7000<>+0(SB), Z3
-	VFMADD213PS  c3ba38d2c<>+0(SB), Z6, Z3
-	VFMADD213PS  cbcdb48d9<>+0(SB), Z6, Z3
-	VFMADD213PS  c3de70e22<>+0(SB), Z6, Z3
-	VFMADD213PS  cbec09380<>+0(SB), Z6, Z3
-	VFMADD213PS  c3e0375d4<>+0(SB), Z6, Z3
-	VFMADD213PS  Z2, Z2, Z3
-	VANDPS       c80000000<>+0(SB), Z2, Z6
-	VCMPPS       $0x11, c3f6d8000<>+0(SB), Z5, K2
-	VBLENDMPS    Z3, Z4, K2, Z3
-	VORPS        Z6, Z3, Z3
-	VADDPS       Z28, Z3, Z3
+	VDIVPS       Z4, Z3, Z3
+	VMULPS       Z3, Z2, Z2
+	VMULPS       Z3, Z2, Z2
 	VMULPS       Z1, Z3, Z3
-	VMULPS       c3f000000<>+0(SB), Z3, Z3
-	VMULPS       Z2, Z2, Z2
-	VXORPS       c80000000<>+0(SB), Z2, Z2
-	VMOVUPS      cc2d00000<>+0(SB), Z6
-	VMAXPS       Z2, Z6, Z2
-	VMOVUPS      c42b20000<>+0(SB), Z6
-	VMINPS       Z2, Z6, Z2
-	VMULPS       Z31, Z2, Z6
-	VRNDSCALEPS  $0x08, Z6, Z6
-	VFNMADD231PS Z30, Z6, Z2
-	VFNMADD231PS Z29, Z6, Z2
-	VMOVUPS      c39506967<>+0(SB), Z4
-	VFMADD213PS  c3ab743ce<>+0(SB), Z2, Z4
-	VFMADD213PS  c3c088908<>+0(SB), Z2, Z4
-	VFMADD213PS  c3d2aa9c1<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e2aaaaa<>+0(SB), Z2, Z4
-	VFMADD213PS  c3f000000<>+0(SB), Z2, Z4
-	VFMADD213PS  Z28, Z2, Z4
-	VFMADD213PS  Z28, Z2, Z4
-	VSCALEFPS    Z6, Z4, Z4
-	VMULPS       c3f906ebb<>+0(SB), Z4, Z4
-	VMULPS       c3f000000<>+0(SB), Z0, Z2
 	VMULPS       Z1, Z2, Z2
-	VMULPS       Z2, Z4, Z4
-	VMULPS       c3f3504f3<>+0(SB), Z4, Z4
-	VANDPS       c7fffffff<>+0(SB), Z0, Z5
-	VMOVUPS      c00000000<>+0(SB), Z6
-	VCMPPS       $0x12, c447a0000<>+0(SB), Z5, K2
-	VBLENDMPS    Z4, Z6, K2, Z4
-	VADDPS       Z4, Z3, Z3
-	VMOVUPS      Z3, K1, (CX)
+	VMULPS       Z0, Z2, Z2
+	VMULPS       Z0, Z0, Z4
+	VMOVUPS      c3fcc422a<>+0(SB), Z1
+	VFMADD231PS  c3e5b33b6<>+0(SB), Z4, Z1
+	VMULPS       Z1, Z2, Z2
+	VANDPS       c7fffffff<>+0(SB), Z0, Z4
+	VMOVUPS      c00000000<>+0(SB), Z1
+	VCMPPS       $0x12, c447a0000<>+0(SB), Z4, K2
+	VBLENDMPS    Z2, Z1, K2, Z2
+	VADDPS       Z3, Z2, Z2
+	VMOVUPS      Z2, K1, (CX)
 
 done:
 	LDMXCSR csr+40(FP)
 	VZEROUPPER
 	RET
 
-DATA c3f906ebb<>+0(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+4(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+8(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+12(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+16(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+20(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+24(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+28(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+32(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+36(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+40(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+44(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+48(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+52(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+56(SB)/4, $0x3f906ebb
-DATA c3f906ebb<>+60(SB)/4, $0x3f906ebb
-GLOBL c3f906ebb<>(SB), RODATA|NOPTR, $64
+DATA c42b00000<>+0(SB)/4, $0x42b00000
+DATA c42b00000<>+4(SB)/4, $0x42b00000
+DATA c42b00000<>+8(SB)/4, $0x42b00000
+DATA c42b00000<>+12(SB)/4, $0x42b00000
+DATA c42b00000<>+16(SB)/4, $0x42b00000
+DATA c42b00000<>+20(SB)/4, $0x42b00000
+DATA c42b00000<>+24(SB)/4, $0x42b00000
+DATA c42b00000<>+28(SB)/4, $0x42b00000
+DATA c42b00000<>+32(SB)/4, $0x42b00000
+DATA c42b00000<>+36(SB)/4, $0x42b00000
+DATA c42b00000<>+40(SB)/4, $0x42b00000
+DATA c42b00000<>+44(SB)/4, $0x42b00000
+DATA c42b00000<>+48(SB)/4, $0x42b00000
+DATA c42b00000<>+52(SB)/4, $0x42b00000
+DATA c42b00000<>+56(SB)/4, $0x42b00000
+DATA c42b00000<>+60(SB)/4, $0x42b00000
+GLOBL c42b00000<>(SB), RODATA|NOPTR, $64
+
+DATA c3fcc422a<>+0(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+4(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+8(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+12(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+16(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+20(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+24(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+28(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+32(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+36(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+40(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+44(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+48(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+52(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+56(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+60(SB)/4, $0x3fcc422a
+GLOBL c3fcc422a<>(SB), RODATA|NOPTR, $64
+
+DATA c3e5b33b6<>+0(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+4(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+8(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+12(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+16(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+20(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+24(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+28(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+32(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+36(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+40(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+44(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+48(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+52(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+56(SB)/4, $0x3e5b33b6
+DATA c3e5b33b6<>+60(SB)/4, $0x3e5b33b6
+GLOBL c3e5b33b6<>(SB), RODATA|NOPTR, $64
 
 DATA c447a0000<>+0(SB)/4, $0x447a0000
 DATA c447a0000<>+4(SB)/4, $0x447a0000
@@ -5847,18 +6355,10 @@ wide:
 	VADDPS       Z28, Z5, Z5
 	VADDPS       Z28, Z6, Z6
 	VADDPS       Z28, Z7, Z7
-	VMOVUPS      Z28, Z8
-	VMOVUPS      Z28, Z9
-	VMOVUPS      Z28, Z10
-	VMOVUPS      Z28, Z11
-	VDIVPS       Z4, Z8, Z4
-	VDIVPS       Z5, Z9, Z5
-	VDIVPS       Z6, Z10, Z6
-	VDIVPS       Z7, Z11, Z7
-	VMULPS       Z0, Z4, Z4
-	VMULPS       Z1, Z5, Z5
-	VMULPS       Z2, Z6, Z6
-	VMULPS       Z3, Z7, Z7
+	VDIVPS       Z4, Z0, Z4
+	VDIVPS       Z5, Z1, Z5
+	VDIVPS       Z6, Z2, Z6
+	VDIVPS       Z7, Z3, Z7
 	VMOVUPS      Z4, (CX)
 	VMOVUPS      Z5, 64(CX)
 	VMOVUPS      Z6, 128(CX)
@@ -5891,9 +6391,7 @@ narrow:
 	VFMADD213PS  Z28, Z2, Z1
 	VSCALEFPS    Z3, Z1, Z1
 	VADDPS       Z28, Z1, Z1
-	VMOVUPS      Z28, Z2
-	VDIVPS       Z1, Z2, Z1
-	VMULPS       Z0, Z1, Z1
+	VDIVPS       Z1, Z0, Z1
 	VMOVUPS      Z1, (CX)
 	ADDQ         $0x00000040, CX
 	ADDQ         $0x00000040, DX
@@ -5926,9 +6424,7 @@ rest:
 	VFMADD213PS  Z28, Z2, Z1
 	VSCALEFPS    Z3, Z1, Z1
 	VADDPS       Z28, Z1, Z1
-	VMOVUPS      Z28, Z2
-	VDIVPS       Z1, Z2, Z1
-	VMULPS       Z0, Z1, Z1
+	VDIVPS       Z1, Z0, Z1
 	VMOVUPS      Z1, K1, (CX)
 
 done:
@@ -6979,6 +7475,60 @@ DATA d4330000000000000<>+56(SB)/4, $0x00000000
 DATA d4330000000000000<>+60(SB)/4, $0x43300000
 GLOBL d4330000000000000<>(SB), RODATA|NOPTR, $64
 
+DATA d3ff71547652b82fe<>+0(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+4(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+8(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+12(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+16(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+20(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+24(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+28(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+32(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+36(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+40(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+44(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+48(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+52(SB)/4, $0x3ff71547
+DATA d3ff71547652b82fe<>+56(SB)/4, $0x652b82fe
+DATA d3ff71547652b82fe<>+60(SB)/4, $0x3ff71547
+GLOBL d3ff71547652b82fe<>(SB), RODATA|NOPTR, $64
+
+DATA d3fe62e42fefa39ef<>+0(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+4(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+8(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+12(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+16(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+20(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+24(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+28(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+32(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+36(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+40(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+44(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+48(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+52(SB)/4, $0x3fe62e42
+DATA d3fe62e42fefa39ef<>+56(SB)/4, $0xfefa39ef
+DATA d3fe62e42fefa39ef<>+60(SB)/4, $0x3fe62e42
+GLOBL d3fe62e42fefa39ef<>(SB), RODATA|NOPTR, $64
+
+DATA d3c7abc9e3b39803f<>+0(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+4(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+8(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+12(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+16(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+20(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+24(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+28(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+32(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+36(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+40(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+44(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+48(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+52(SB)/4, $0x3c7abc9e
+DATA d3c7abc9e3b39803f<>+56(SB)/4, $0x3b39803f
+DATA d3c7abc9e3b39803f<>+60(SB)/4, $0x3c7abc9e
+GLOBL d3c7abc9e3b39803f<>(SB), RODATA|NOPTR, $64
+
 DATA d43300000000003ff<>+0(SB)/4, $0x000003ff
 DATA d43300000000003ff<>+4(SB)/4, $0x43300000
 DATA d43300000000003ff<>+8(SB)/4, $0x000003ff
@@ -7176,60 +7726,6 @@ DATA d4086300000000000<>+52(SB)/4, $0x40863000
 DATA d4086300000000000<>+56(SB)/4, $0x00000000
 DATA d4086300000000000<>+60(SB)/4, $0x40863000
 GLOBL d4086300000000000<>(SB), RODATA|NOPTR, $64
-
-DATA d3ff71547652b82fe<>+0(SB)/4, $0x652b82fe
-DATA d3ff71547652b82fe<>+4(SB)/4, $0x3ff71547
-DATA d3ff71547652b82fe<>+8(SB)/4, $0x652b82fe
-DATA d3ff71547652b82fe<>+12(SB)/4, $0x3ff71547
-DATA d3ff71547652b82fe<>+16(SB)/4, $0x652b82fe
-DATA d3ff71547652b82fe<>+20(SB)/4, $0x3ff71547
-DATA d3ff71547652b82fe<>+24(SB)/4, $0x652b82fe
-DATA d3ff71547652b82fe<>+28(SB)/4, $0x3ff71547
-DATA d3ff71547652b82fe<>+32(SB)/4, $0x652b82fe
-DATA d3ff71547652b82fe<>+36(SB)/4, $0x3ff71547
-DATA d3ff71547652b82fe<>+40(SB)/4, $0x652b82fe
-DATA d3ff71547652b82fe<>+44(SB)/4, $0x3ff71547
-DATA d3ff71547652b82fe<>+48(SB)/4, $0x652b82fe
-DATA d3ff71547652b82fe<>+52(SB)/4, $0x3ff71547
-DATA d3ff71547652b82fe<>+56(SB)/4, $0x652b82fe
-DATA d3ff71547652b82fe<>+60(SB)/4, $0x3ff71547
-GLOBL d3ff71547652b82fe<>(SB), RODATA|NOPTR, $64
-
-DATA d3fe62e42fefa39ef<>+0(SB)/4, $0xfefa39ef
-DATA d3fe62e42fefa39ef<>+4(SB)/4, $0x3fe62e42
-DATA d3fe62e42fefa39ef<>+8(SB)/4, $0xfefa39ef
-DATA d3fe62e42fefa39ef<>+12(SB)/4, $0x3fe62e42
-DATA d3fe62e42fefa39ef<>+16(SB)/4, $0xfefa39ef
-DATA d3fe62e42fefa39ef<>+20(SB)/4, $0x3fe62e42
-DATA d3fe62e42fefa39ef<>+24(SB)/4, $0xfefa39ef
-DATA d3fe62e42fefa39ef<>+28(SB)/4, $0x3fe62e42
-DATA d3fe62e42fefa39ef<>+32(SB)/4, $0xfefa39ef
-DATA d3fe62e42fefa39ef<>+36(SB)/4, $0x3fe62e42
-DATA d3fe62e42fefa39ef<>+40(SB)/4, $0xfefa39ef
-DATA d3fe62e42fefa39ef<>+44(SB)/4, $0x3fe62e42
-DATA d3fe62e42fefa39ef<>+48(SB)/4, $0xfefa39ef
-DATA d3fe62e42fefa39ef<>+52(SB)/4, $0x3fe62e42
-DATA d3fe62e42fefa39ef<>+56(SB)/4, $0xfefa39ef
-DATA d3fe62e42fefa39ef<>+60(SB)/4, $0x3fe62e42
-GLOBL d3fe62e42fefa39ef<>(SB), RODATA|NOPTR, $64
-
-DATA d3c7abc9e3b39803f<>+0(SB)/4, $0x3b39803f
-DATA d3c7abc9e3b39803f<>+4(SB)/4, $0x3c7abc9e
-DATA d3c7abc9e3b39803f<>+8(SB)/4, $0x3b39803f
-DATA d3c7abc9e3b39803f<>+12(SB)/4, $0x3c7abc9e
-DATA d3c7abc9e3b39803f<>+16(SB)/4, $0x3b39803f
-DATA d3c7abc9e3b39803f<>+20(SB)/4, $0x3c7abc9e
-DATA d3c7abc9e3b39803f<>+24(SB)/4, $0x3b39803f
-DATA d3c7abc9e3b39803f<>+28(SB)/4, $0x3c7abc9e
-DATA d3c7abc9e3b39803f<>+32(SB)/4, $0x3b39803f
-DATA d3c7abc9e3b39803f<>+36(SB)/4, $0x3c7abc9e
-DATA d3c7abc9e3b39803f<>+40(SB)/4, $0x3b39803f
-DATA d3c7abc9e3b39803f<>+44(SB)/4, $0x3c7abc9e
-DATA d3c7abc9e3b39803f<>+48(SB)/4, $0x3b39803f
-DATA d3c7abc9e3b39803f<>+52(SB)/4, $0x3c7abc9e
-DATA d3c7abc9e3b39803f<>+56(SB)/4, $0x3b39803f
-DATA d3c7abc9e3b39803f<>+60(SB)/4, $0x3c7abc9e
-GLOBL d3c7abc9e3b39803f<>(SB), RODATA|NOPTR, $64
 
 DATA d3efa01a01a01a01a<>+0(SB)/4, $0x1a01a01a
 DATA d3efa01a01a01a01a<>+4(SB)/4, $0x3efa01a0
@@ -7455,6 +7951,124 @@ rest:
 	VMOVUPS.Z   (CX), K1, Z0
 	VMOVUPS.Z   (DX), K1, Z1
 	VFMADD231PS Z1, Z0, Z28
+
+done:
+	VADDPS        Z29, Z28, Z28
+	VADDPS        Z31, Z30, Z30
+	VADDPS        Z30, Z28, Z28
+	VEXTRACTF64X4 $0x01, Z28, Y29
+	VADDPS        Y29, Y28, Y28
+	VMOVUPS       Y28, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPS        X1, X0, X0
+	VPSHUFD       $0x01, X0, X1
+	VADDSS        X1, X0, X0
+	VMOVSS        X0, total+28(FP)
+	LDMXCSR       csr+24(FP)
+	VZEROUPPER
+	RET
+
+// func ordinaryAVX512(n int, x *float32, y *float32) (csr uint32, total float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·ordinaryAVX512(SB), NOSPLIT, $0-32
+	STMXCSR csr+24(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    y+16(FP), DX
+	VXORPS  Z28, Z28, Z28
+	VXORPS  Z29, Z29, Z29
+	VXORPS  Z30, Z30, Z30
+	VXORPS  Z31, Z31, Z31
+	VMOVUPS c00000000<>+0(SB), Z27
+	VMOVUPS c3f800000<>+0(SB), Z26
+	VMOVUPS c00800000<>+0(SB), Z25
+	VMOVUPS c7f800000<>+0(SB), Z24
+
+wide:
+	CMPQ      AX, $0x00000040
+	JL        narrow
+	VMOVUPS   (CX), Z0
+	VMOVUPS   64(CX), Z1
+	VMOVUPS   128(CX), Z2
+	VMOVUPS   192(CX), Z3
+	VMOVUPS   (DX), Z4
+	VMOVUPS   64(DX), Z5
+	VMOVUPS   128(DX), Z6
+	VMOVUPS   192(DX), Z7
+	VMOVUPS   Z27, Z8
+	VMOVUPS   Z27, Z9
+	VMOVUPS   Z27, Z10
+	VMOVUPS   Z27, Z11
+	VMULPS    Z8, Z4, Z4
+	VMULPS    Z9, Z5, Z5
+	VMULPS    Z10, Z6, Z6
+	VMULPS    Z11, Z7, Z7
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z5, Z1, Z1
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z7, Z3, Z3
+	VCMPPS    $0x11, Z24, Z0, K2
+	VBLENDMPS Z26, Z8, K2, Z4
+	VCMPPS    $0x11, Z24, Z1, K2
+	VBLENDMPS Z26, Z9, K2, Z5
+	VCMPPS    $0x11, Z24, Z2, K2
+	VBLENDMPS Z26, Z10, K2, Z6
+	VCMPPS    $0x11, Z24, Z3, K2
+	VBLENDMPS Z26, Z11, K2, Z7
+	VCMPPS    $0x11, Z25, Z0, K2
+	VBLENDMPS Z8, Z4, K2, Z4
+	VCMPPS    $0x11, Z25, Z1, K2
+	VBLENDMPS Z9, Z5, K2, Z5
+	VCMPPS    $0x11, Z25, Z2, K2
+	VBLENDMPS Z10, Z6, K2, Z6
+	VCMPPS    $0x11, Z25, Z3, K2
+	VBLENDMPS Z11, Z7, K2, Z7
+	VADDPS    Z4, Z28, Z28
+	VADDPS    Z5, Z29, Z29
+	VADDPS    Z6, Z30, Z30
+	VADDPS    Z7, Z31, Z31
+	ADDQ      $0x00000100, CX
+	ADDQ      $0x00000100, DX
+	SUBQ      $0x00000040, AX
+	JMP       wide
+
+narrow:
+	CMPQ      AX, $0x00000010
+	JL        rest
+	VMOVUPS   (CX), Z0
+	VMOVUPS   (DX), Z1
+	VMOVUPS   Z27, Z2
+	VMULPS    Z2, Z1, Z1
+	VADDPS    Z1, Z0, Z0
+	VCMPPS    $0x11, Z24, Z0, K2
+	VBLENDMPS Z26, Z2, K2, Z1
+	VCMPPS    $0x11, Z25, Z0, K2
+	VBLENDMPS Z2, Z1, K2, Z1
+	VADDPS    Z1, Z28, Z28
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000040, DX
+	SUBQ      $0x00000010, AX
+	JMP       narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, BX
+	BZHIQ     AX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (CX), K1, Z0
+	VMOVUPS.Z (DX), K1, Z1
+	VMOVUPS   Z27, Z2
+	VMULPS    Z2, Z1, Z1
+	VADDPS    Z1, Z0, Z0
+	VCMPPS    $0x11, Z24, Z0, K2
+	VBLENDMPS Z26, Z2, K2, Z1
+	VCMPPS    $0x11, Z25, Z0, K2
+	VBLENDMPS Z2, Z1, K2, Z1
+	VADDPS    Z1, Z28, Z28
 
 done:
 	VADDPS        Z29, Z28, Z28
@@ -13561,6 +14175,73 @@ next:
 	DECQ    rows+0(FP)
 	JNE     row
 	LDMXCSR csr+56(FP)
+	VZEROUPPER
+	RET
+
+// func idsBeyondAVX512(n int, ids *int32, last int32) (beyond uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·idsBeyondAVX512(SB), NOSPLIT, $0-28
+	MOVQ         n+0(FP), AX
+	MOVQ         ids+8(FP), CX
+	VBROADCASTSS last+16(FP), Z0
+	VXORPS       Z1, Z1, Z1
+	VXORPS       Z2, Z2, Z2
+	VXORPS       Z3, Z3, Z3
+	VXORPS       Z4, Z4, Z4
+
+wide:
+	CMPQ    AX, $0x00000040
+	JL      narrow
+	VMOVUPS (CX), Z5
+	VPSUBD  Z5, Z0, Z9
+	VORPS   Z5, Z1, Z1
+	VORPS   Z9, Z1, Z1
+	VMOVUPS 64(CX), Z6
+	VPSUBD  Z6, Z0, Z10
+	VORPS   Z6, Z2, Z2
+	VORPS   Z10, Z2, Z2
+	VMOVUPS 128(CX), Z7
+	VPSUBD  Z7, Z0, Z11
+	VORPS   Z7, Z3, Z3
+	VORPS   Z11, Z3, Z3
+	VMOVUPS 192(CX), Z8
+	VPSUBD  Z8, Z0, Z12
+	VORPS   Z8, Z4, Z4
+	VORPS   Z12, Z4, Z4
+	ADDQ    $0x00000100, CX
+	SUBQ    $0x00000040, AX
+	JMP     wide
+
+narrow:
+	CMPQ    AX, $0x00000010
+	JL      rest
+	VMOVUPS (CX), Z5
+	VPSUBD  Z5, Z0, Z9
+	VORPS   Z5, Z1, Z1
+	VORPS   Z9, Z1, Z1
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x00000010, AX
+	JMP     narrow
+
+rest:
+	TESTQ     AX, AX
+	JE        done
+	MOVQ      $-1, DX
+	BZHIQ     AX, DX, DX
+	KMOVW     DX, K1
+	VMOVUPS.Z (CX), K1, Z5
+	VPSUBD    Z5, Z0, Z9
+	VORPS     Z5, Z1, Z1
+	VORPS     Z9, Z1, Z1
+
+done:
+	VORPS         Z2, Z1, Z1
+	VORPS         Z3, Z1, Z1
+	VORPS         Z4, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VORPS         Y0, Y1, Y1
+	VMOVMSKPS     Y1, AX
+	MOVL          AX, beyond+24(FP)
 	VZEROUPPER
 	RET
 

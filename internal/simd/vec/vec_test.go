@@ -259,14 +259,15 @@ func TestSumRows(t *testing.T) {
 
 func BenchmarkMap(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	x, y, dst := simdtest.Randoms[float32](rng, 4096), simdtest.Randoms[float32](rng, 4096), make([]float32, 4096)
+	const n = 2048 // three vectors are in the first-level cache
+	x, y, dst := simdtest.Randoms[float32](rng, n), simdtest.Randoms[float32](rng, n), make([]float32, n)
 	for _, l := range isa.Levels() {
-		for _, op := range []Op{Add, Max, ReLUGrad, Exp, Log, Tanh, Sigmoid} {
+		for _, op := range []Op{Add, Max, ReLUGrad, Exp, Log, Tanh, Sigmoid, Pow, GELU, GELUGrad, GELUTanh, GELUTanhGrad} {
 			b.Run(fmt.Sprintf("%v/%v", op, l), func(b *testing.B) {
 				for b.Loop() {
 					with(l).Map(op, dst, x, y, 1)
 				}
-				b.ReportMetric(4096*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gelem/s")
+				b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gelem/s")
 			})
 		}
 	}
