@@ -17,7 +17,20 @@ func selectKernels(p *plan) error {
 			return err
 		}
 	}
+	for _, in := range p.instrs {
+		if in.kind == compute && in.bound.Alias && in.in[0].computed() {
+			in.kind, in.bound = aliased, engine.Bound{}
+		}
+	}
 	return nil
+}
+
+// computed reports whether an instruction makes the memory of v, so that an output, or the next value of a leaf, can share it.
+func (v *value) computed() bool {
+	for v.def != nil && v.def.kind == aliased {
+		v = v.def.in[0]
+	}
+	return v.from == fromInstr
 }
 
 // bind asks for the kernel of in.
