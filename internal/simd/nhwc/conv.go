@@ -130,7 +130,7 @@ func (c *Conv) split() {
 	if c.unfolds {
 		most = max(min(most, blockElems/max(c.Rows(), 1)), leastBlock)
 	}
-	c.block = min(isa.RoundUp(isa.Even(c.pixels(), most), tall), c.pixels())
+	c.block = isa.Even(c.pixels(), most)
 	c.blocks = isa.Ceil(c.pixels(), c.block)
 	c.chunk, c.chunks = c.count, 1
 	if c.Groups == 1 && c.blocks < goodTasks && c.place == nil {
@@ -138,7 +138,7 @@ func (c *Conv) split() {
 		c.chunks = isa.Ceil(c.count, c.chunk)
 	}
 	if tasks := c.blocks * c.chunks; tasks%2 == 1 && tasks < goodTasks && c.block >= 2*tall { // two workers would end apart
-		c.block = isa.RoundUp(isa.Ceil(c.block, 2), tall)
+		c.block = isa.Ceil(c.block, 2)
 		c.blocks = isa.Ceil(c.pixels(), c.block)
 	}
 	c.ahead = c.unfolds && c.chunks > 1
