@@ -6,7 +6,7 @@ import (
 )
 
 // selectKernels asks the engine for the kernel of every instruction, with its algorithm, its
-// scratch size, and the inputs that it may overwrite.
+// scratch size, and the inputs that it may overwrite. What would only copy a value becomes an alias of it.
 func selectKernels(p *plan) error {
 	for _, in := range p.instrs {
 		if in.kind != compute || in.bound.Kernel != nil { // layout has bound some
