@@ -75,6 +75,10 @@ type Bound struct {
 	// in its result each of them lies. Inputs that are computed there need no kernel.
 	Joined []Part
 
+	// Alias says that the kernel does nothing but copy its first input, byte for byte: whoever may give the result the memory
+	// of that input needs no kernel.
+	Alias bool
+
 	// Lean, if it is not nil, returns the kernel of another algorithm, one of Choice, whose packed form
 	// is smaller.
 	Lean func() Bound

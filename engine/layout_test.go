@@ -135,3 +135,45 @@ func TestWhatALayoutDoesNotFitIsRefused(t *testing.T) {
 	_, _, err = engine.MapTypes(engine.InRows(x), []engine.Operand{{Type: x, Layout: engine.Interleaved(3)}})
 	require.EqualError(t, err, "a map cannot return float32(4,6,5,5) axis 0 by 3")
 }
+
+// A transposition keeps what lies, by the definition, at the same place before and after.
+func TestATranspositionKeepsPlacesOrMovesSome(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	kept := 0
+	for range 3000 {
+		dims, perm := make([]shape.Dim, 4), r.Perm(4)
+		for i := range dims {
+			dims[i] = shape.Dim(1 + r.IntN(3))
+		}
+		in := engine.Operand{Type: shape.F32(dims...), Layout: testLayouts[r.IntN(len(testLayouts))]}
+		var p engine.Perm
+		moved := make([]shape.Dim, 4)
+		for i, axis := range perm {
+			p[i], moved[i] = uint8(axis), dims[axis]
+		}
+		out := engine.Operand{Type: shape.F32(moved...), Layout: testLayouts[r.IntN(len(testLayouts))]}
+		if !in.Layout.Fits(in.Type) || !out.Layout.Fits(out.Type) {
+			continue
+		}
+		same := true
+		each(out.Type, func(index []int) {
+			from := make([]int, 4)
+			for i, axis := range perm {
+				from[axis] = index[i]
+			}
+			same = same && place(in.Layout, in.Type, from) == place(out.Layout, out.Type, index)
+		})
+		keeps := p.Keeps(in, out)
+		if keeps {
+			kept++
+			require.True(t, same, "%v of %v to %v", perm, in, out)
+		}
+		if whole(in.Layout) && whole(out.Layout) {
+			require.Equal(t, same, keeps, "%v of %v to %v", perm, in, out)
+		}
+	}
+	require.Greater(t, kept, 50)
+}
+
+// whole reports whether l does not cut an axis into blocks.
+func whole(l engine.Layout) bool { return l == engine.Rows || l.Block == engine.All }

@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/plexaura/plexaura/shape"
+import (
+	"slices"
+
+	"github.com/plexaura/plexaura/shape"
+)
 
 // PadMode is the way in which a tensor is extended beyond its edge.
 type PadMode uint8
@@ -44,6 +48,33 @@ func abs(i int) int { return max(i, -i) }
 
 // Perm is a permutation of axes: axis i of the result is axis Perm[i] of the input.
 type Perm [shape.MaxRank]uint8
+
+// Keeps reports whether every element of in is at the same place of out, its transposition by p: the axes that have
+// more than one element follow each other in memory in the same order. Axes in blocks are not compared.
+func (p Perm) Keeps(in, out Operand) bool {
+	from, ok := in.order()
+	to, ok2 := out.order()
+	for i, axis := range to {
+		to[i] = int(p[axis])
+	}
+	one := func(axis int) bool { return in.Int(axis) == 1 }
+	return ok && ok2 && slices.Equal(slices.DeleteFunc(from, one), slices.DeleteFunc(to, one))
+}
+
+// order returns the axes of o in the order in which memory has them, or false where some are cut into blocks.
+func (o Operand) order() (axes []int, ok bool) {
+	for i := range o.Rank() {
+		axes = append(axes, i)
+	}
+	switch o.Layout.Block {
+	case Rows.Block:
+		return axes, true
+	case All:
+		last := o.Layout.Axis
+		return append(slices.Delete(axes, last, last+1), last), true
+	}
+	return nil, false
+}
 
 // Window is a strided part of a tensor: along axis i the elements Start[i], Start[i]+Step[i] and so
 // on, as many as the type of the part says. A Step is not 0; it may be negative.

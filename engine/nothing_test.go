@@ -69,6 +69,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(engine.Map),
 			new(engine.Operand),
 			new(engine.PadMode),
+			new(engine.Perm),
 			new(engine.Quant),
 			new(engine.Quantised),
 			new(engine.Reduction),

@@ -147,3 +147,47 @@ func TestConvolutionsThatPoolHaveOtherLayouts(t *testing.T) {
 		require.Equal(t, laid, in.Out[0].Layout != engine.Rows)
 	}
 }
+
+// A transposition from rows into a layout, in which it moves nothing, and one of axes of extent 1 take no instruction, unless their result
+// would share the memory of an input.
+func TestTranspositionsThatMoveNothingAreFree(t *testing.T) {
+	last := enginetest.Laid{Layout: engine.Layout{Axis: 1, Block: engine.All}, Wins: true}
+	run := func(net func(x, w *graph.Node) *graph.Node, opts ...vm.Option) (numbersOf []float64, kernels int) {
+		g := graph.New()
+		y := net(g.Input("x", shape.F64(shape.N, 5, 5, 3)), g.Param("w", shape.F64(4, 3, 3, 3), spread(1)))
+		p, err := vm.Compile(last, []*graph.Node{y}, append(opts, vm.Checked)...)
+		require.NoError(t, err)
+		m, err := p.NewMachine(vm.NewStore(1))
+		require.NoError(t, err)
+		out, err := m.Run(ctx, feedOf(shape.F64(4, 5, 5, 3), 1))
+		require.NoError(t, err)
+		list, err := p.Describe(4)
+		require.NoError(t, err)
+		for _, in := range list {
+			if in.Name == "Transpose" && in.Engine != "" {
+				kernels++
+			}
+		}
+		return numbers(out[0]), kernels
+	}
+	for _, c := range []struct {
+		net  func(x, w *graph.Node) *graph.Node
+		free bool
+	}{
+		{func(x, w *graph.Node) *graph.Node {
+			return ops.Conv2D(ops.Transpose(ops.Tanh(x), 0, 3, 1, 2), w, ops.Conv2DOp{})
+		}, true},
+		{func(x, _ *graph.Node) *graph.Node {
+			return ops.Transpose(ops.MeanKeep(x, 2), 0, 2, 1, 3)
+		}, true},
+		{func(x, w *graph.Node) *graph.Node {
+			return ops.Transpose(ops.Transpose(ops.Tanh(x), 0, 3, 1, 2), 3, 0, 1, 2)
+		}, false},
+		{func(x, _ *graph.Node) *graph.Node { return ops.Transpose(x, 0, 3, 1, 2) }, false},
+	} {
+		want, _ := run(c.net, vm.Without("layout"))
+		got, kernels := run(c.net)
+		require.Equal(t, want, got)
+		require.Equal(t, c.free, kernels == 0)
+	}
+}

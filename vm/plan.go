@@ -67,7 +67,7 @@ type kind uint8
 
 const (
 	compute kind = iota // runs the kernel of an op or a map
-	aliased             // the input with another shape: nothing to run
+	aliased             // the input with another shape, or with axes that memory has in this order already: nothing to run
 	joined              // the inputs are parts of the result: nothing to run
 	write               // assigns the input to a leaf
 )

@@ -6,7 +6,7 @@ import (
 )
 
 // selectKernels asks the engine for the kernel of every instruction, with its algorithm, its
-// scratch size, and the inputs that it may overwrite.
+// scratch size, and the inputs that it may overwrite. What would only copy a value becomes an alias of it.
 func selectKernels(p *plan) error {
 	for _, in := range p.instrs {
 		if in.kind != compute || in.bound.Kernel != nil { // layout has bound some
@@ -17,7 +17,20 @@ func selectKernels(p *plan) error {
 			return err
 		}
 	}
+	for _, in := range p.instrs {
+		if in.kind == compute && in.bound.Alias && in.in[0].computed() {
+			in.kind, in.bound = aliased, engine.Bound{}
+		}
+	}
 	return nil
+}
+
+// computed reports whether an instruction makes the memory of v, so that an output, or the next value of a leaf, can share it.
+func (v *value) computed() bool {
+	for v.def != nil && v.def.kind == aliased {
+		v = v.def.in[0]
+	}
+	return v.from == fromInstr
 }
 
 // bind asks for the kernel of in.

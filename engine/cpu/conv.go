@@ -66,6 +66,10 @@ func (e Engine) convInRows(c engine.Conv2D, in []engine.Operand, out engine.Oper
 	g := convOf(c, in[0].Type, in[1].Type, out.Type)
 	switch {
 	case !sameDType(out.DType, engine.Types(in)) || g.yPlane() == 0:
+	case g.wholeImages() && out.DType == shape.Float32:
+		return productConv2D[float32](e, g, c.Epilogue, in, out), nil
+	case g.wholeImages() && out.DType == shape.Float64:
+		return productConv2D[float64](e, g, c.Epilogue, in, out), nil
 	case out.DType == shape.Float32:
 		return e.cheapest(g, forward, algorithms{
 			winograd: func(exact engine.Bound) engine.Bound {
@@ -78,4 +82,18 @@ func (e Engine) convInRows(c engine.Conv2D, in []engine.Operand, out engine.Oper
 		return bindConv2D[float64](e, c.Epilogue, g), nil
 	}
 	return e.Engine.BindConv2D(c, in, out)
+}
+
+// wholeImages reports whether each image is one window, and every filter meets all of it.
+func (g *convolution) wholeImages() bool {
+	return g.groups == 1 && g.yPlane() == 1 && g.Top == 0 && g.Left == 0 && g.H == g.KH && g.W == g.KW
+}
+
+// productConv2D is a convolution of whole images: the product of the images, a row each, by the filters, a column each.
+func productConv2D[T shape.Float](e Engine, g convolution, ep engine.Epilogue, in []engine.Operand, out engine.Operand) engine.Bound {
+	matrix := func(o engine.Operand, rows, columns int) engine.Operand {
+		return engine.InRow(o.Of(shape.OfInts(rows, columns)))
+	}
+	factors := append([]engine.Operand{matrix(in[0], g.batch, g.depth()), matrix(in[1], g.filters, g.depth())}, in[2:]...)
+	return bindMatMul[T](e, engine.MatMul{TransB: true, Epilogue: ep}, factors, matrix(out, g.batch, g.filters))
 }

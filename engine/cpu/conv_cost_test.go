@@ -325,3 +325,20 @@ func transposed(v []float64, rows int) []float64 {
 	}
 	return out
 }
+
+// What squeezes a channel to one number and excites it again is a product of a vector and a matrix, which all processors read.
+func TestConvolutionsOfWholeImagesAreProducts(t *testing.T) {
+	e, op := New(), engine.Conv2D{Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}
+	for _, c := range []struct {
+		image, kernel, pad int
+		alg                string
+	}{{1, 1, 0, "gemm"}, {5, 5, 0, "gemm"}, {2, 1, 0, im2colAlg}, {1, 3, 1, im2colAlg}} {
+		side := c.image + 2*c.pad - c.kernel + 1
+		op.Pad = [2][2]int{{c.pad, c.pad}, {c.pad, c.pad}}
+		x, w, y := shape.F32(1, 160, shape.Dim(c.image), shape.Dim(c.image)), shape.F32(960, 160, shape.Dim(c.kernel), shape.Dim(c.kernel)), shape.F32(1, 960, shape.Dim(side), shape.Dim(side))
+		b, err := e.BindConv2D(op, engine.InRows(x, w), engine.InRow(y))
+		require.NoError(t, err)
+		require.Equal(t, c.alg, b.Alg, "%d by %d", c.image, c.kernel)
+		require.False(t, b.Serial)
+	}
+}

@@ -132,5 +132,6 @@ func bias[T shape.Float](c *engine.Call, e engine.Epilogue) []T {
 // sharedGemm is the time from which on a product is shared out itself, rather than its batch.
 const sharedGemm = 200_000
 
-// gemmCost is about the time of a product on one processor, in nanoseconds.
-func gemmCost(op gemm.Op) int { return 100 + op.M*op.N*op.K/40 }
+// gemmCost is about the time of a product on one processor, in nanoseconds: of multiplying or, where one factor has few rows
+// or columns, of reading the other one.
+func gemmCost(op gemm.Op) int { return 100 + max(op.M*op.N*op.K/40, (op.M+op.N)*op.K/6) }

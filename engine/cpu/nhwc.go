@@ -286,6 +286,32 @@ func (e Engine) nhwcPool(p engine.Pool2D, in []engine.Operand, out engine.Operan
 	return engine.Bound{Kernel: rows.kernel(), By: name, Alg: nhwcAlg}, nil
 }
 
+// nhwcMeans returns the kernel of average pooling.
+func (e Engine) nhwcMeans(p engine.Pool2D, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	x, counted := in[0], poolOf(p, in[0].Type, out.Type).counted
+	b, err := e.nhwcPool(p, in, out, counted, (*nhwc.Pool).Mean)
+	if err != nil {
+		return b, err
+	}
+	w := poolWindow(p, x.Type, out.Type)
+	w.C = x.Int(1)
+	plan, ok := nhwc.NewWhole(e.simd.NHWC, w, x.Int(0), counted)
+	if !ok {
+		return b, nil
+	}
+	var l layout
+	sums := reserve[float32](&l, 1, plan.SumsLen())
+	parts := e.newLoop(plan.Tasks(), vectorCost(meanCost*plan.Work())/plan.Tasks(), func(c *engine.Call, _, lo, hi int) {
+		plan.Sum(sums.of(c, 0), engine.Slice[float32](c.In[0]), lo, hi)
+	})
+	b.Scratch, b.Kernel = int(l), func(c *engine.Call) error {
+		parts.run(c)
+		plan.Mean(engine.Slice[float32](c.Out[0]), sums.of(c, 0))
+		return nil
+	}
+	return b, nil
+}
+
 // reduceLast reduces x, whose channels are last, in its memory (N,1,H,W,C). The axes that are kept
 // have to be in order there.
 func (e Engine) reduceLast(r engine.Reduction, axes engine.Axes, x, out engine.Operand) (engine.Bound, error) {
@@ -339,6 +365,9 @@ const (
 	rowsCostStrided   = 250
 	rowsCostGroups    = 400
 	rowsCostDepthwise = 6000
+
+	// meanCost is that of an element of a whole image that is added up, which is in the caches of all processors.
+	meanCost = 16
 
 	// winogradGradCost is how much longer Winograd's gradient of the filters takes than the convolution, in
 	// percent.

@@ -249,7 +249,7 @@ func (e Engine) BindAvgPool2D(p engine.Pool2D, in []engine.Operand, out engine.O
 	case byImages:
 		return e.interleavedAvgPool(p, in, out)
 	case channelsLast:
-		return e.nhwcPool(p, in, out, poolOf(p, in[0].Type, out.Type).counted, (*nhwc.Pool).Mean)
+		return e.nhwcMeans(p, in, out)
 	}
 	if vast(in, out) {
 		return e.Engine.BindAvgPool2D(p, in, out)

@@ -8,26 +8,58 @@ import (
 
 // BindTranspose implements [engine.Mover].
 func (e Engine) BindTranspose(p engine.Perm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	var g grid // the axes of the result, over the input
-	strides := in[0].Strides()
-	for i := range out.Rank() {
-		g.add(out.Int(i), strides[p[i]])
-	}
 	if out.Len() == 0 {
 		return e.Engine.BindTranspose(p, in, out)
 	}
-	if work, ok := e.copySpans(spansOf(g, true), out.Width(), 0, 0, 0); ok {
-		return inTurn(work), nil
+	var g grid // the axes of the result, over the input
+	keeps := p.Keeps(in[0], out)
+	switch {
+	case keeps:
+		g.add(out.Len(), 1)
+	case in[0].Layout != engine.Rows || out.Layout != engine.Rows:
+		return engine.Bound{}, engine.Unsupported(name, "Transpose", in)
+	default:
+		strides := in[0].Strides()
+		for i := range out.Rank() {
+			g.add(out.Int(i), strides[p[i]])
+		}
 	}
-	switch out.Width() {
+	b := e.moveAxes(g, out.Width())
+	b.Alias, b.Arrangements = keeps, e.unmoved(p, in[0], out)
+	return b, nil
+}
+
+// unmoved lists the layouts of images with which a transposition of rows moves nothing. They are worth its time, but not
+// that of a conversion.
+func (e Engine) unmoved(p engine.Perm, in, out engine.Operand) (all []engine.Arrangement) {
+	if in.Layout != engine.Rows || out.Layout != engine.Rows || !e.takes(channelsLast, in.Type, out.Type) {
+		return nil
+	}
+	last := func(o engine.Operand) engine.Operand { return engine.Operand{Type: o.Type, Layout: channelsLast} }
+	gain := max(out.Bytes()-1, 0)
+	if p.Keeps(last(in), out) {
+		all = append(all, engine.Arrangement{In: lastOnly, Gain: gain})
+	}
+	if p.Keeps(in, last(out)) {
+		all = append(all, engine.Arrangement{In: []engine.Layout{engine.Rows}, Out: channelsLast, Gain: gain})
+	}
+	return all
+}
+
+// moveAxes copies elements of so many bytes, which g places in the input.
+func (e Engine) moveAxes(g grid, width int) engine.Bound {
+	if work, ok := e.copySpans(spansOf(g, true), width, 0, 0, 0); ok {
+		return inTurn(work)
+	}
+	switch width {
 	case 1:
-		return bindTranspose(e, g, copySquares[uint8]), nil
+		return bindTranspose(e, g, copySquares[uint8])
 	case 2:
-		return bindTranspose(e, g, copySquares[shape.Half]), nil
+		return bindTranspose(e, g, copySquares[shape.Half])
 	case 4:
-		return bindTranspose(e, g, squares[float32](e)), nil
+		return bindTranspose(e, g, squares[float32](e))
 	}
-	return bindTranspose(e, g, squares[float64](e)), nil
+	return bindTranspose(e, g, squares[float64](e))
 }
 
 // word stands for the elements of every type of its width.

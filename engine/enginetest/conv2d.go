@@ -123,6 +123,9 @@ func conv2DTable(g *gen) []trial {
 		newConv(grouped5, f32, 2, 10, 15, [2]int{9, 16}, [2]int{5, 5}),
 		newConv(plainConv, f32, 2, 4, 5, [2]int{6, 7}, [2]int{6, 7}), // one window
 		newConv(plainConv, f32, 1, 1, 1, [2]int{1, 1}, [2]int{1, 1}),
+		newConv(plainConv, f32, 1, 300, 133, [2]int{1, 1}, [2]int{1, 1}),
+		newConv(plainConv, f64, 3, 6, 5, [2]int{4, 3}, [2]int{4, 3}),
+		newConv(plainConv, f32, 12, 40, 33, [2]int{2, 2}, [2]int{2, 2}),
 	} {
 		for _, ep := range g.epilogues() {
 			all = append(all, c.forward(ep))

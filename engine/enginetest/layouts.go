@@ -142,6 +142,22 @@ func (e Laid) BindConcat(axis int, in []engine.Operand, out engine.Operand) (eng
 	})
 }
 
+// BindTranspose implements [engine.Mover].
+func (e Laid) BindTranspose(p engine.Perm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.bind(in, out, 0, false, false, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+		return e.Engine.BindTranspose(p, in, out)
+	})
+	if err != nil {
+		return b, err
+	}
+	b.Alias = p.Keeps(in[0], out)
+	laid := engine.Operand{Type: out.Type, Layout: e.Layout}
+	if in[0].Layout == engine.Rows && out.Layout == engine.Rows && len(e.Layouts(out.Type)) > 0 && p.Keeps(in[0], laid) {
+		b.Arrangements = []engine.Arrangement{{In: []engine.Layout{engine.Rows}, Out: e.Layout, Gain: max(out.Bytes()-1, 0)}}
+	}
+	return b, nil
+}
+
 // bind returns the kernel for operands in any layout. If all are in rows, it offers an arrangement
 // in which the first images inputs and, if result is set, the result have e's layout.
 func (e Laid) bind(in []engine.Operand, out engine.Operand, images int, result, wins bool, bind bindOne) (engine.Bound, error) {

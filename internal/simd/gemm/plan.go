@@ -28,10 +28,11 @@ const (
 	// columns still fit the second-level cache, since each block costs a pass over C.
 	maxDepth = 1024
 
-	// deepPanels is how many panels of B there must be for tasks that go through all of K, and
-	// deepColumns how many of them one takes at most: A is read once for all of these.
-	deepPanels  = 16
+	// deepPanels is how many panels of B there must be for tasks that go through all of K. A task takes
+	// up to deepColumns of them, since it reads A once for all, if there are still deepTasks tasks.
+	deepPanels  = 6
 	deepColumns = 4
+	deepTasks   = 16
 )
 
 func (t *Tiles[T]) plan(op Op) plan {
@@ -68,7 +69,7 @@ func (t *Tiles[T]) plan(op Op) plan {
 		p.scratch += isa.Alignment
 	}
 	if p.deep {
-		p.cols = max(min(p.nc/p.nr/deepPanels, deepColumns), 1)
+		p.cols = max(min(p.nc/p.nr/deepTasks, deepColumns), 1)
 		return p
 	}
 	p.small = op.TransB && !p.packA && op.K > 0 && p.nc >= op.N && op.N*op.K <= t.bBlock

@@ -130,18 +130,26 @@ func (c *Conv) split() {
 	if c.unfolds {
 		most = max(min(most, blockElems/max(c.Rows(), 1)), leastBlock)
 	}
-	c.block = min(isa.RoundUp(isa.Even(c.pixels(), most), tall), c.pixels())
-	c.blocks = isa.Ceil(c.pixels(), c.block)
+	c.cut(isa.Even(c.pixels(), most), tall)
 	c.chunk, c.chunks = c.count, 1
 	if c.Groups == 1 && c.blocks < goodTasks && c.place == nil {
 		c.chunk = isa.Even(c.count, max(c.count*c.blocks/goodTasks, 1))
 		c.chunks = isa.Ceil(c.count, c.chunk)
 	}
 	if tasks := c.blocks * c.chunks; tasks%2 == 1 && tasks < goodTasks && c.block >= 2*tall { // two workers would end apart
-		c.block = isa.RoundUp(isa.Ceil(c.block, 2), tall)
-		c.blocks = isa.Ceil(c.pixels(), c.block)
+		c.cut(isa.Ceil(c.block, 2), tall)
 	}
 	c.ahead = c.unfolds && c.chunks > 1
+}
+
+// cut makes blocks of so many windows, or of a few more where all tiles but the last then have tall rows, which is faster. Not so where
+// the last block would be much smaller: one of two workers would wait.
+func (c *Conv) cut(windows, tall int) {
+	c.block = min(isa.RoundUp(windows, tall), c.pixels())
+	if lacks := isa.RoundUp(c.pixels(), c.block) - c.pixels(); lacks > c.pixels()/8 {
+		c.block = windows
+	}
+	c.blocks = isa.Ceil(c.pixels(), c.block)
 }
 
 // Unfolds is the number of tasks of Unfold, which come before Run; 0 where there is nothing to do

@@ -59,6 +59,12 @@ func TestKernelsStayInsideTheirOperands(t *testing.T) {
 			p := NewPool(k, w, n, func(int, int) int { return 1 })
 			p.Max(y, x, 0, p.Tasks())
 			p.Mean(y, x, 0, p.Tasks())
+
+			w, n = wholeImage(rng)
+			whole, _ := NewWhole(k, w, n, func(int, int) int { return 1 })
+			sums := make(whole.SumsLen())
+			whole.Sum(sums, make(n*w.H*w.W*w.C), 0, whole.Tasks())
+			whole.Mean(make(n*w.C), sums)
 		}
 	})
 }

@@ -230,6 +230,65 @@ func TestPoolsAgreeWithDefinition(t *testing.T) {
 	})
 }
 
+// wholeImage draws n images of which one window meets all or, where there is padding or a dilation, a part.
+func wholeImage(rng *rand.Rand) (w window.Window, n int) {
+	w = window.Window{C: 1 + rng.IntN(90), H: 1 + rng.IntN(30), W: 1 + rng.IntN(30), OH: 1, OW: 1}
+	w.KH, w.KW = w.H+rng.IntN(2), w.W
+	if rng.IntN(3) == 0 {
+		w.Top, w.Left = rng.IntN(2), rng.IntN(3)
+	}
+	return w, 1 + rng.IntN(3)
+}
+
+// Sums in parts are the means, whichever the tasks, with the bits of plain Go; and NaN and infinities stay.
+func TestMeansOfWholeImagesAgreeWithDefinition(t *testing.T) {
+	plain := At(isa.Generic, gemm.At(isa.Generic))
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(87, 87))
+		several := 0
+		for range trials(60) {
+			w, n := wholeImage(rng)
+			counted := func(axis, o int) int { return 3 + axis }
+			p, ok := NewWhole(k, w, n, counted)
+			require.True(t, ok)
+			mean := func(p *Whole, x []float32, tasks int) []float32 {
+				y, sums := simdtest.Repeat(float32(math.NaN()), n*w.C), simdtest.Repeat(float32(math.NaN()), p.SumsLen())
+				for hi := p.Tasks(); hi > 0; hi -= tasks {
+					p.Sum(sums, x, max(hi-tasks, 0), hi)
+				}
+				p.Mean(y, sums)
+				return y
+			}
+			several += min(p.parts-1, 1)
+			x := simdtest.Randoms[float32](rng, n*w.H*w.W*w.C)
+			got := mean(p, x, p.Tasks())
+			simdtest.RequireBits(t, got, mean(p, x, 1))
+			for i := range got {
+				image, sum := x[i/w.C*w.H*w.W*w.C:], 0.0
+				for h := range min(w.H, w.KH-w.Top) {
+					for v := range min(w.W, w.KW-w.Left) {
+						sum += float64(image[(h*w.W+v)*w.C+i%w.C])
+					}
+				}
+				require.InDelta(t, sum/12, got[i], 1e-4, "element %d of %+v", i, w)
+			}
+			x = simdtest.Mixed(rng, len(x))
+			q, _ := NewWhole(plain, w, n, counted)
+			simdtest.RequireBits(t, mean(q, x, 2), mean(p, x, 3))
+		}
+		require.Positive(t, several)
+		w, _ := wholeImage(rng)
+		_, ok := NewWhole(k, w, goodTasks, func(int, int) int { return 1 })
+		require.False(t, ok, "workers have images of their own")
+		w.OH, w.H, w.KH = 2, 2, 1
+		_, ok = NewWhole(k, w, 1, func(int, int) int { return 1 })
+		require.False(t, ok, "two windows")
+		w.OH, w.Top, w.KH = 1, 4, 2
+		_, ok = NewWhole(k, w, 1, func(int, int) int { return 1 })
+		require.False(t, ok, "a window beside the image")
+	})
+}
+
 // randomWinograd draws a convolution that the algorithm takes, with tiles that reach over the images.
 func randomWinograd(rng *rand.Rand) Op {
 	op := Op{N: 1 + rng.IntN(2), Groups: 1, M: 1 + rng.IntN(110), Bias: rng.IntN(2) == 0, Add: rng.IntN(2) == 0, Act: isa.Act(rng.IntN(3))}

@@ -119,8 +119,8 @@ func (s *sliding) vectors(k *Kernels) (n, last int) {
 func (s *sliding) elems() int   { return s.n * s.H * s.W * s.C }
 func (s *sliding) results() int { return s.n * s.Cols() * s.C }
 
-// table is the address of a run's taps, which a kernel takes where it has any.
-func (r *run) table() *int { return (*int)(unsafe.Pointer(unsafe.SliceData(r.taps))) }
+// table is the address of taps, which a kernel takes where it has any.
+func table(taps []abi.Tap) *int { return (*int)(unsafe.Pointer(unsafe.SliceData(taps))) }
 
 // Depthwise is a convolution in which each channel has one filter. It is immutable and safe for
 // concurrent use.
@@ -160,7 +160,7 @@ func (d *Depthwise) Run(y, x, packed, bias []float32, lo, hi int) {
 	}
 	vectors, last := d.vectors(d.k)
 	d.each(lo, hi, func(r *run, at, out, pixels int) {
-		d.k.depthwise(pixels, vectors, last, len(r.taps), r.table(), isa.Elem(x, at), 4*r.xs, &packed[0],
+		d.k.depthwise(pixels, vectors, last, len(r.taps), table(r.taps), isa.Elem(x, at), 4*r.xs, &packed[0],
 			&y[out], 4*r.ys*d.C, isa.Elem(bias, 0), 0, d.flags)
 	})
 }
@@ -198,8 +198,67 @@ func (p *Pool) slide(kernel slideFunc, empty float32, y, x []float32, lo, hi int
 			fill(y[out:][:pixels*p.C], empty)
 			return
 		}
-		kernel(pixels, vectors, last, len(r.taps), r.table(), &x[at], 4*r.xs, nil, &y[out], 4*r.ys*p.C, nil, float32(r.count), 0)
+		kernel(pixels, vectors, last, len(r.taps), table(r.taps), &x[at], 4*r.xs, nil, &y[out], 4*r.ys*p.C, nil, float32(r.count), 0)
 	})
+}
+
+// Whole is the mean of whole images. It adds up parts of an image, so that many workers share one, and each reads what it has made
+// itself, rather than what is in the caches of others. It is immutable and safe for concurrent use.
+type Whole struct {
+	Pool
+	window run // the only one of an image
+	part   int // taps of a part
+	parts  int // of an image
+	sums   []abi.Tap
+}
+
+// NewWhole plans the mean of n images as [NewPool] does. It reports false where images have more than one window or none, or are
+// enough for all workers.
+func NewWhole(k *Kernels, w window.Window, n int, counted func(axis, o int) int) (*Whole, bool) {
+	p := &Whole{Pool: *NewPool(k, w, n, counted)}
+	if p.Cols() != 1 || n >= goodTasks || len(p.runs[0]) != 1 || len(p.runs[0][0].taps) == 0 {
+		return nil, false
+	}
+	p.window = p.runs[0][0]
+	taps := len(p.window.taps)
+	most := max(isa.Ceil(taps, goodTasks), isa.Ceil(leastPart, p.C))
+	p.part = isa.Even(taps, max(min(most, isa.CallWork/p.C), 1))
+	p.parts = isa.Ceil(taps, p.part)
+	for i := range p.parts {
+		p.sums = append(p.sums, abi.Tap{X: 4 * i * p.C})
+	}
+	return p, true
+}
+
+// leastPart is the fewest elements of a part that are worth a sum of their own.
+const leastPart = 2048
+
+// Tasks is the number of tasks of Sum.
+func (p *Whole) Tasks() int { return p.n * p.parts }
+
+// SumsLen is the number of elements of memory, in any state, that Sum fills and Mean reads.
+func (p *Whole) SumsLen() int { return p.Tasks() * p.C }
+
+// Sum does tasks lo to hi of adding up the parts of x.
+func (p *Whole) Sum(sums, x []float32, lo, hi int) {
+	need("sums", len(sums), p.SumsLen())
+	need("images", len(x), p.elems())
+	vectors, last := p.vectors(p.k)
+	for i := lo; i < hi; i++ {
+		first := i % p.parts * p.part
+		taps := p.window.taps[first:min(first+p.part, len(p.window.taps))]
+		p.k.sum(1, vectors, last, len(taps), table(taps), &x[i/p.parts*p.H*p.W*p.C+p.window.x], 0, nil, &sums[i*p.C], 0, nil, 1, 0)
+	}
+}
+
+// Mean sets y to the means, given the sums of all parts.
+func (p *Whole) Mean(y, sums []float32) {
+	need("results", len(y), p.results())
+	need("sums", len(sums), p.SumsLen())
+	vectors, last := p.vectors(p.k)
+	for i := range p.n {
+		p.k.sum(1, vectors, last, p.parts, table(p.sums), &sums[i*p.parts*p.C], 0, nil, &y[i*p.C], 0, nil, float32(p.window.count), 0)
+	}
 }
 
 func fill(v []float32, x float32) {
