@@ -16,6 +16,7 @@ type diagonalFunc func(m, n, k int, at *int, a *float32, as, ars int, b *float32
 // group to result c^r. Halevi and Shoup, Algorithms in HElib, 2014, multiply so by diagonals that wrap around.
 type diagonals struct {
 	Op
+	source  filters
 	width   int
 	vectors int            // of channels
 	kernel  []diagonalFunc // by windows
@@ -23,13 +24,21 @@ type diagonals struct {
 }
 
 // diagonalsOf returns the diagonals of op, or nil where its groups have vectors of their own.
-func diagonalsOf(k *Kernels, op Op) *diagonals {
+func diagonalsOf(k *Kernels, op Op, source filters) *diagonals {
 	if op.C != op.M || op.C >= len(k.diagonal) || k.diagonal[op.C] == nil {
 		return nil
 	}
-	d := &diagonals{Op: op, width: k.width, vectors: isa.Ceil(op.channels(), k.width), kernel: k.diagonal[op.C]}
+	d := &diagonals{Op: op, source: source, width: k.width, vectors: isa.Ceil(op.channels(), k.width), kernel: k.diagonal[op.C]}
 	d.chunk = max(isa.CacheSizes().L1/2/(4*d.panel()), 1)
 	return d
+}
+
+// Lanes is how many results a pixel has in the vectors of a convolution in strips, those that nobody asks for too.
+func (k *Kernels) Lanes(op Op) int {
+	if diagonalsOf(k, op, filters{}) != nil {
+		return isa.RoundUp(op.channels(), k.width)
+	}
+	return op.Groups * isa.RoundUp(op.M, k.width)
 }
 
 // packedLen is the number of elements of all diagonals.
@@ -41,15 +50,18 @@ func (d *diagonals) panel() int { return d.KH * d.KW * d.C * d.width }
 // pack packs the filters of a vector of channels: the diagonals of a tap stand together.
 func (d *diagonals) pack(packed, w []float32, vector int) {
 	panel := packed[vector*d.panel():][:d.panel()]
-	taps, first := d.KH*d.KW, vector*d.width
+	first := vector * d.width
 	channels := min(d.width, d.channels()-first)
-	for t := range taps {
+	for t, tap := range d.source.use {
 		for r := range d.C {
 			row := panel[(t*d.C+r)*d.width:][:d.width]
 			clear(row[channels:])
 			for i := range row[:channels] {
-				ch := first + i
-				row[i] = isa.Flush32(w[((ch^r)*d.C+ch%d.C)*taps+t])
+				from, to := first+i, (first+i)^r
+				if d.source.turned {
+					from, to = to, from
+				}
+				row[i] = isa.Flush32(w[(to*d.C+from%d.C)*len(d.source.use)+tap])
 			}
 		}
 	}

@@ -1,6 +1,8 @@
 package nhwc
 
 import (
+	"slices"
+
 	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/window"
 )
@@ -28,12 +30,33 @@ func InStrips(op Op) bool {
 }
 
 // NewGrouped plans op for k. Unless groups share vectors, the filters are packed as for [Conv], and results have the same bits.
-func NewGrouped(k *Kernels, op Op) *Grouped {
-	g := &Grouped{product: newProduct(k, op, op.source(false))}
+func NewGrouped(k *Kernels, op Op) *Grouped { return newGrouped(k, op, op.source(false)) }
+
+// NewGroupedInputGrad plans the gradient of the images of op, a convolution from dy, or reports false where that is none in
+// strips: with a stride, pixels meet different taps.
+func NewGroupedInputGrad(k *Kernels, op Op) (*Grouped, bool) {
+	adjoint, ok := AdjointInStrips(op)
+	if !ok {
+		return nil, false
+	}
+	source := filters{inputs: adjoint.C, columns: adjoint.M, taps: op.KH * op.KW, turned: true, use: all(op.KH * op.KW)}
+	slices.Reverse(source.use)
+	return newGrouped(k, adjoint, source), true
+}
+
+// AdjointInStrips returns the convolution of dy that gives dx, and whether it is one in strips.
+func AdjointInStrips(op Op) (adjoint Op, ok bool) {
+	op.Window = op.WithDefaults()
+	adjoint = op.adjoint()
+	return adjoint, op.SH == 1 && op.SW == 1 && InStrips(adjoint)
+}
+
+func newGrouped(k *Kernels, op Op, source filters) *Grouped {
+	g := &Grouped{product: newProduct(k, op, source)}
 	if g.count == 0 || g.OH == 0 {
 		return g
 	}
-	g.diagonals = diagonalsOf(k, g.Op)
+	g.diagonals = diagonalsOf(k, g.Op, source)
 	g.rows, g.columns = g.Axes()
 	g.line = seen(g.columns, g.OW) * g.channels()
 	fits := (blockElems/g.line-(g.KH-1)*g.DH-1)/g.SH + 1

@@ -142,3 +142,25 @@ func TestGroupsOfFewChannelsShareVectors(t *testing.T) {
 		}
 	})
 }
+
+func TestGroupedInputGradAgreesWithDefinition(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(105, 99))
+		tried := 0
+		for range trials(240) {
+			op := randomGrouped(rng)
+			op.Add, op.Bias, op.Act = false, false, isa.NoAct
+			g, ok := NewGroupedInputGrad(k, op)
+			if !ok {
+				continue
+			}
+			tried++
+			dy, x, w, _ := operands(rng, op)
+			want := imageGradient(op, dy, w)
+			dx := simdtest.Repeat(float32(math.NaN()), len(x))
+			runGrouped(g, dx, last(dy, op.filters(), op.Cols()), w, nil, 1+rng.IntN(5))
+			simdtest.RequireClose(t, want, first(dx, op.channels(), op.H*op.W), 1e-5, op)
+		}
+		require.Positive(t, tried)
+	})
+}
