@@ -383,6 +383,9 @@ func (e Engine) nhwcGain(c engine.Conv2D, w way, x, filters, y shape.Type) int {
 	switch {
 	case w == forward && stems(c, x):
 		last = e.stemWork(g)
+		if choose(e.candidates(g, w)) == stemAlg { // the same kernel, which turns results to rows
+			rows, percent = last+stemTurnCost*g.results(), 100
+		}
 	case g.depthwise():
 		percent, last = rowsCostDepthwise, g.results()*g.depth()*depthwiseCost/100
 	case g.groups > 1:
