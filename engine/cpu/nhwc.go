@@ -386,6 +386,8 @@ func (e Engine) nhwcGain(c engine.Conv2D, w way, x, filters, y shape.Type) int {
 		if choose(e.candidates(g, w)) == stemAlg { // the same kernel, which turns results to rows
 			rows, percent = last+stemTurnCost*g.results(), 100
 		}
+	case w == filterGrad && stems(c, x):
+		rows, percent = e.directGradWork(g), 100
 	case g.depthwise():
 		percent, last = rowsCostDepthwise, g.results()*g.depth()*depthwiseCost/100
 	case g.groups > 1:

@@ -51,6 +51,17 @@ func (e Engine) directWork(g convolution) int {
 	return work
 }
 
+// directGradWork is the work of the direct gradient of filters, with filters in vectors, or at half the speed windows of a row.
+func (e Engine) directGradWork(g convolution) int {
+	width := e.simd.Gemm.F32.Width
+	lanes := min(g.OW*isa.RoundUp(g.filters, width), 2*g.filters*isa.RoundUp(g.OW, width))
+	work := g.batch * g.OH * lanes * (g.depth() + stemResultCost)
+	if g.SW > 1 {
+		work += directSortCost * g.images()
+	}
+	return work
+}
+
 // stemToRows binds a convolution of images in rows whose result is in rows too.
 func (e Engine) stemToRows(g convolution, ep engine.Epilogue) engine.Bound {
 	plan := nhwc.NewStemToRows(e.simd.NHWC, g.nhwcOp(ep))
