@@ -81,7 +81,7 @@ func (op Conv3DOptions) stacked(x, w *graph.Node, depth int) (sum *graph.Node) {
 	height := int(rows)
 	// Planes begin a multiple of the stride apart, with zeros between them for what windows see above and below.
 	gap := max((height-1)*stride+(kh-1)*dilation-top-t.Int(3)+1, top, 0)
-	plane := max(ceil(t.Int(3)+gap, stride), 1) * stride
+	plane := max(ceil(t.Int(3)+gap, stride), height) * stride
 	x = Pad(x, PadOp{After: [shape.MaxRank]int{3: plane - t.Int(3)}})
 	images := Reshape(x, t.Dim(0), t.Dim(1), shape.Dim(t.Int(2)*plane), t.Dim(4))
 	// The convolution of each row of the filters sees the image by its own number of rows higher or lower. So that it need
