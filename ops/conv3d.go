@@ -37,8 +37,8 @@ func (op Conv3DOptions) depth(w shape.Type) window {
 // (O,C/Groups,KD,KH,KW), both Float32 or Float64: y (N,O,OD,OH,OW), where OD is (D + front + back -
 // Dilation*(KD-1) - 1)/Stride + 1, rounded down; OH and OW likewise. It is computed as one
 // [Conv2D], in which the channels of each plane of the result are the planes of x under its window.
-// This takes KD times the memory of x. Where each channel has one filter, it is the sum of KD such
-// convolutions of planes.
+// This takes KD times the memory of x. Where each channel has one filter, it is the sum of KH
+// convolutions of the planes below each other.
 func Conv3D(x, w *graph.Node, op Conv3DOptions) *graph.Node {
 	op = op.withDefaults()
 	depth := shape.Dim(0)
@@ -51,43 +51,68 @@ func Conv3D(x, w *graph.Node, op Conv3DOptions) *graph.Node {
 	}
 	t, f, g := x.Type(), w.Type(), shape.Dim(op.Groups)
 	kd, c := f.Dim(2), f.Dim(1)
+	if c == 1 && f.Dim(0) == g {
+		return op.stacked(x, w, int(depth))
+	}
 	x = Transpose(padDepth(x, op.Pad[0]), 0, 2, 1, 3, 4)
 	planes := make([]*graph.Node, kd) // that each tap meets
 	for k := range planes {
 		planes[k] = sliceEvery(x, 1, k*op.Dilation[0], op.Stride[0], int(depth))
 	}
 	batch, _ := t.Dim(0).Mul(depth) // check has computed it without error
-	var y *graph.Node
-	if c == 1 && f.Dim(0) == g {
-		y = op.tapByTap(planes, w, batch)
-	} else {
-		for k, p := range planes {
-			planes[k] = Reshape(p, t.Dim(0), depth, g, 1, c, t.Dim(3), t.Dim(4))
-		}
-		images := Reshape(Concat(3, planes...), batch, g*kd*c, t.Dim(3), t.Dim(4))
-		filters := Reshape(Transpose(w, 0, 2, 1, 3, 4), f.Dim(0), kd*c, f.Dim(3), f.Dim(4))
-		y = Conv2D(images, filters, op.plane())
+	for k, p := range planes {
+		planes[k] = Reshape(p, t.Dim(0), depth, g, 1, c, t.Dim(3), t.Dim(4))
 	}
+	images := Reshape(Concat(3, planes...), batch, g*kd*c, t.Dim(3), t.Dim(4))
+	filters := Reshape(Transpose(w, 0, 2, 1, 3, 4), f.Dim(0), kd*c, f.Dim(3), f.Dim(4))
+	y := Conv2D(images, filters, op.plane())
 	s := y.Type()
 	return Transpose(Reshape(y, t.Dim(0), depth, s.Dim(1), s.Dim(2), s.Dim(3)), 0, 2, 1, 3, 4)
 }
 
-// tapByTap is the sum over the taps of w along the depth of the convolutions of the planes that each
-// meets. A group of one channel for each tap would have products too small for engines.
-func (op Conv3DOptions) tapByTap(planes []*graph.Node, w *graph.Node, batch shape.Dim) (sum *graph.Node) {
-	f := w.Type()
-	for k, p := range planes {
-		t := p.Type()
-		images := Reshape(p, batch, t.Dim(2), t.Dim(3), t.Dim(4))
-		y := Conv2D(images, Reshape(sliceAxis(w, 2, k, k+1), f.Dim(0), f.Dim(1), f.Dim(3), f.Dim(4)), op.plane())
+// stacked is the sum over the rows of the filters w, of which each channel has one, of convolutions of the planes of x below
+// each other in one image: the taps of a row along the depth are a plane apart there. A group of one channel for each tap
+// would have products too small for engines.
+func (op Conv3DOptions) stacked(x, w *graph.Node, depth int) (sum *graph.Node) {
+	t, f, p := x.Type(), w.Type(), op.plane()
+	kd, kh, stride, dilation, front, top := f.Int(2), f.Int(3), p.Stride[0], p.Dilation[0], op.Pad[0][0], p.Pad[0][0]
+	of := window{kernel: kh, stride: stride, dilation: dilation, pad: p.Pad[0]}
+	rows, _ := of.count(t.Dim(3)) // check has computed it without error
+	height := int(rows)
+	// Planes begin a multiple of the stride apart, with zeros between them for what windows see above and below.
+	gap := max((height-1)*stride+(kh-1)*dilation-top-t.Int(3)+1, top, 0)
+	plane := max(ceil(t.Int(3)+gap, stride), height) * stride
+	x = Pad(x, PadOp{After: [shape.MaxRank]int{3: plane - t.Int(3)}})
+	images := Reshape(x, t.Dim(0), t.Dim(1), shape.Dim(t.Int(2)*plane), t.Dim(4))
+	// The convolution of each row of the filters sees the image by its own number of rows higher or lower. So that it need
+	// not leave out rows, there are planes before the result and behind it.
+	before := ceil(max((kh-1)*dilation-top-front*plane, 0), plane)
+	positions := (depth-1)*op.Stride[0] + 1
+	behind := func(planes, first int) int {
+		return planes*plane - stride + 1 + (kd-1)*op.Dilation[0]*plane - t.Int(2)*plane - first
+	}
+	highest := (before+front)*plane + top
+	planes := before + positions + ceil(max(-behind(before+positions, highest), 0), plane)
+	for k := range kh {
+		first := highest - k*dilation
+		p.Dilation[0], p.Pad[0] = op.Dilation[0]*plane, [2]int{first, behind(planes, first)}
+		y := Conv2D(images, Reshape(sliceAxis(w, 3, k, k+1), f.Dim(0), f.Dim(1), f.Dim(2), f.Dim(4)), p)
 		if sum == nil {
 			sum = y
 			continue
 		}
 		sum = Add(sum, y)
 	}
-	return sum
+	s := sum.Type()
+	whole := Reshape(sum, s.Dim(0), s.Dim(1), shape.Dim(planes), shape.Dim(plane/stride), s.Dim(3))
+	r := wholeOf(whole.Type().Shape)
+	r.Start[2], r.Step[2] = shape.Dim(before), op.Stride[0]
+	r.Part = r.Part.With(2, shape.Dim(depth)).With(3, shape.Dim(height))
+	return graph.Apply(SliceOp{r}, whole)
 }
+
+// ceil is a/b, rounded up.
+func ceil(a, b int) int { return (a + b - 1) / b }
 
 // check returns the depth of the result.
 func (op Conv3DOptions) check(x, w shape.Type) (depth shape.Dim, err error) {

@@ -75,6 +75,7 @@ func (e Engine) convInRows(c engine.Conv2D, in []engine.Operand, out engine.Oper
 			winograd: func(exact engine.Bound) engine.Bound {
 				return withExact(in[1].Type, exact, func(exact engine.Bound) engine.Bound { return e.winogradConv2D(g, c.Epilogue, exact) })
 			},
+			stem:   func() engine.Bound { return e.stemToRows(g, c.Epilogue) },
 			direct: func() engine.Bound { return e.directConv2D(g, c.Epilogue) },
 			im2col: func() engine.Bound { return bindConv2D[float32](e, c.Epilogue, g) },
 		}), nil

@@ -45,6 +45,11 @@ const (
 	pointwiseChannels = 16
 	pointwisePlane    = 512
 
+	// directResultCost is what it takes the direct kernel to write a result, and directSortCost to sort an element of the
+	// images by its place within a stride, in multiplications.
+	directResultCost = 4
+	directSortCost   = 60
+
 	// nhwcChannels is the fewest channels and filters that fill vectors of channels.
 	nhwcChannels = 16
 
@@ -65,22 +70,28 @@ const (
 )
 
 // algorithms bind a way of a convolution. Winograd's falls back to the exact kernel for numbers
-// that are not finite.
+// that are not finite, which is none of packed filters. stem is only of convolutions themselves.
 type algorithms struct {
-	winograd       func(exact engine.Bound) engine.Bound
-	direct, im2col func() engine.Bound
+	winograd             func(exact engine.Bound) engine.Bound
+	stem, direct, im2col func() engine.Bound
 }
 
 // cheapest binds the algorithm that the cost model chooses.
 func (e Engine) cheapest(g convolution, w way, by algorithms) engine.Bound {
 	all := e.candidates(g, w)
+	alg := choose(all)
+	if alg == stemAlg {
+		b := by.stem()
+		b.Choice = all
+		return b
+	}
 	exact := by.im2col
-	if choose(all[1:]) == directAlg {
+	if choose(all[2:]) == directAlg {
 		exact = by.direct
 	}
 	b := exact()
 	b.Choice = all
-	if choose(all) != winogradAlg {
+	if alg != winogradAlg {
 		return b
 	}
 	lean := b
@@ -100,11 +111,12 @@ func choose(all []engine.Candidate) (alg string) {
 	return alg
 }
 
-// candidates are the algorithms for images in rows, of which Winograd's is first and the last one
-// always serves.
+// candidates are the algorithms for images in rows, of which Winograd's is first, the stem's second, and
+// the last one always serves.
 func (e Engine) candidates(g convolution, w way) []engine.Candidate {
 	multiplications := g.results() * g.depth()
 	transformed, direct := engine.Candidate{Alg: winogradAlg}, engine.Candidate{Alg: directAlg, Work: multiplications}
+	stem := engine.Candidate{Alg: stemAlg, Work: multiplications, Against: e.againstStem(g, w)}
 	planned, unit := g, true // the convolution that vector kernels would do
 	if w == inputGrad {
 		planned, unit = g.adjoint()
@@ -116,7 +128,7 @@ func (e Engine) candidates(g convolution, w way) []engine.Candidate {
 	}
 	transformed.Against = e.againstWinograd(g, w, applies)
 	direct.Against = againstDirect(g, w, unit && ok && g.depth() > 0)
-	return []engine.Candidate{transformed, direct, {Alg: im2colAlg, Work: multiplications}}
+	return []engine.Candidate{transformed, stem, direct, {Alg: im2colAlg, Work: multiplications}}
 }
 
 func (e Engine) againstWinograd(g convolution, w way, applies bool) string {
@@ -144,6 +156,25 @@ func (e Engine) againstWinograd(g convolution, w way, applies bool) string {
 	return ""
 }
 
+// againstStem knows that filters side by side in vectors fill them better than windows of a row do, or not.
+func (e Engine) againstStem(g convolution, w way) string {
+	switch {
+	case w != forward:
+		return "for convolutions, not for gradients"
+	case !e.simd.NHWC.Vector():
+		return "for vector instructions"
+	case g.groups > 1 || g.depth() == 0:
+		return "for one group of filters that have elements"
+	case g.C > stemChannels:
+		return more(g.C, "channels", stemChannels)
+	case g.taps() > 1 && g.tiled():
+		return againstTiled
+	case e.stemWork(g) >= e.directWork(g):
+		return "windows of a row fill vectors better than filters do"
+	}
+	return ""
+}
+
 // againstDirect knows that the gradient of the filters gains always, unless the image is its own
 // unfolding; and that for 1x1 filters there is nothing to unfold, or only the pixels that a stride meets,
 // as there are few for windows that lie side by side.
@@ -157,12 +188,15 @@ func againstDirect(g convolution, w way, applies bool) string {
 	case g.taps() == 1 && min(g.C, g.filters) >= pointwiseChannels && (w != filterGrad || g.xPlane() > pointwisePlane):
 		return "a product reads images for 1x1 filters as they stand"
 	case g.taps() > 1 && g.tiled():
-		return "a product: windows side by side are unfolded by one copy of the image"
+		return againstTiled
 	case pairs > directPairs && (w != filterGrad || g.plain()):
 		return more(pairs, "pairs of channel and filter", directPairs)
 	}
 	return ""
 }
+
+// againstTiled is why no windows side by side are multiplied where they lie.
+const againstTiled = "a product: windows side by side are unfolded by one copy of the image"
 
 func fewer(have int, what string, limit int) string {
 	return fmt.Sprintf("%d %s, fewer than %d", have, what, limit)

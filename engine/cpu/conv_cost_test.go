@@ -192,7 +192,7 @@ func TestLimitsOfAlgorithms(t *testing.T) {
 		batch int
 		want  [3]string
 	}
-	const w, d, i = winogradAlg, directAlg, im2colAlg
+	const w, s, d, i = winogradAlg, stemAlg, directAlg, im2colAlg
 	e := Engine{pool: par.Default(), simd: simd.Best()}
 	if e.simd.Level == isa.Generic {
 		t.Skip("the limits of plain Go are others, and in the golden file")
@@ -211,7 +211,10 @@ func TestLimitsOfAlgorithms(t *testing.T) {
 		{netLayer{"more pairs", 128, 129, 1, 9, 7, 3, 1}, 1, [3]string{i, i, d}},
 		{netLayer{"more pairs of 1x1", 128, 129, 1, 9, 1, 0, 1}, 1, [3]string{i, i, i}},
 		{netLayer{"side by side", 8, 8, 1, 12, 2, 0, 2}, 1, [3]string{i, i, i}},
-		{netLayer{"a pixel in no window", 8, 8, 1, 13, 2, 0, 2}, 1, [3]string{d, i, d}},
+		{netLayer{"a pixel in no window", 8, 8, 1, 13, 2, 0, 2}, 1, [3]string{s, i, d}},
+		{netLayer{"filters that fill vectors", 3, 64, 1, 56, 7, 3, 2}, 1, [3]string{s, i, d}},
+		{netLayer{"windows that fill them", 3, 12, 1, 32, 5, 2, 1}, 1, [3]string{d, d, d}},
+		{netLayer{"9 channels of a stem", 9, 64, 1, 56, 7, 3, 2}, 1, [3]string{d, i, d}},
 		{netLayer{"1x1 of 16 channels", 16, 17, 1, 22, 1, 0, 1}, 1, [3]string{i, i, d}},
 		{netLayer{"1x1 of 15 channels", 15, 17, 1, 23, 1, 0, 1}, 1, [3]string{d, d, d}},
 		{netLayer{"1x1 of more elements", 16, 17, 1, 23, 1, 0, 1}, 1, [3]string{i, i, i}},

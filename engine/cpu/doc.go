@@ -9,8 +9,8 @@
 // order.
 //
 // The algorithm of a convolution is chosen only by its shape (conv_cost.go), and Bound.Alg says
-// which: "direct", "im2col" or "winograd", and for interleaved images "interleaved" or "interleaved
-// winograd". Bound.Choice says what each would have cost. [ExactConv] forbids Winograd's algorithm
+// which: "direct", "im2col", "winograd" or "nhwc stem", and for interleaved images "interleaved" or
+// "interleaved winograd". Bound.Choice says what each would have cost. [ExactConv] forbids Winograd's algorithm
 // and states its errors. Infinities and NaN go where they would by the definition. Max pooling of
 // 2×2 and 3×3 windows with stride 2 is "vector"; it keeps denormals.
 //

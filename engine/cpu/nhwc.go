@@ -381,12 +381,26 @@ const (
 func (e Engine) nhwcCandidates(op nhwc.Op) []engine.Candidate {
 	all := e.unfoldingCandidates(op)
 	if nhwc.InStrips(op) {
-		all[1].Work += stripCost*op.N*op.H*op.W*op.Groups*op.C - pieceCost*op.Groups*nhwc.Pieces(op)
+		all[1].Work = e.stripWork(op)
 	}
 	return all
 }
 
-// unfoldingCandidates are those of gradients: no windows are multiplied where they lie.
+// stripWork is the work of a convolution in strips, whose windows are multiplied where they lie.
+func (e Engine) stripWork(op nhwc.Op) int {
+	return op.N*op.Cols()*e.simd.NHWC.Lanes(op)*op.Rows() + stripCost*op.N*op.H*op.W*op.Groups*op.C + filterCost*op.Groups*op.M*op.Rows()
+}
+
+// nhwcInputGradCandidates are the algorithms for the gradient of images.
+func (e Engine) nhwcInputGradCandidates(op nhwc.Op) []engine.Candidate {
+	all := e.unfoldingCandidates(op)
+	if adjoint, ok := nhwc.AdjointInStrips(op); ok {
+		all[1].Work = e.stripWork(adjoint)
+	}
+	return all
+}
+
+// unfoldingCandidates are the algorithms where no windows are multiplied where they lie.
 func (e Engine) unfoldingCandidates(op nhwc.Op) []engine.Candidate {
 	filters := op.Groups * op.M * op.Rows()
 	lanes := isa.RoundUp(op.M, e.simd.Gemm.F32.Width)
@@ -426,7 +440,7 @@ func (e Engine) nhwcGain(c engine.Conv2D, w way, x, filters, y shape.Type) int {
 	candidates := e.nhwcCandidates
 	switch w {
 	case inputGrad:
-		candidates = e.unfoldingCandidates
+		candidates = e.nhwcInputGradCandidates
 	case filterGrad:
 		candidates = e.nhwcGradCandidates
 	}
@@ -434,6 +448,11 @@ func (e Engine) nhwcGain(c engine.Conv2D, w way, x, filters, y shape.Type) int {
 	switch {
 	case w == forward && stems(c, x):
 		last = e.stemWork(g)
+		if choose(e.candidates(g, w)) == stemAlg { // the same kernel, which turns results to rows
+			rows, percent = last+stemTurnCost*g.results(), 100
+		}
+	case w == filterGrad && stems(c, x):
+		rows, percent = e.directGradWork(g), 100
 	case g.depthwise():
 		percent, last = rowsCostDepthwise, g.results()*g.depth()*depthwiseCost/100
 	case g.groups > 1:

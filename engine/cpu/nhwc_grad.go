@@ -17,13 +17,21 @@ func (e Engine) nhwcInputGrad(c engine.Conv2D, in []engine.Operand, out engine.O
 		op.C = g.groups
 		return e.bindDepthwise(nhwc.NewDepthwiseInputGrad(e.simd.NHWC, op.Window, op.N), engine.Epilogue{}, nil), nil
 	}
-	exact := e.bindNHWCInputGrad(nhwc.NewInputGrad(e.simd.NHWC, op))
-	exact.Choice = e.unfoldingCandidates(op)
+	exact := e.exactNHWCInputGrad(op)
+	exact.Choice = e.nhwcInputGradCandidates(op)
 	if choose(exact.Choice) == nhwcWinogradAlg {
 		plan, _ := nhwc.NewWinogradInputGrad(e.simd.NHWC, op)
 		return e.bindNHWCWinograd(plan, engine.Epilogue{}, exact), nil
 	}
 	return exact, nil
+}
+
+// exactNHWCInputGrad binds the gradient without Winograd's algorithm.
+func (e Engine) exactNHWCInputGrad(op nhwc.Op) engine.Bound {
+	if plan, ok := nhwc.NewGroupedInputGrad(e.simd.NHWC, op); ok {
+		return e.bindNHWC(plan, engine.Epilogue{}, nil)
+	}
+	return e.bindNHWCInputGrad(nhwc.NewInputGrad(e.simd.NHWC, op))
 }
 
 func (e Engine) bindNHWCInputGrad(plan *nhwc.InputGrad) engine.Bound {

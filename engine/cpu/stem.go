@@ -30,12 +30,44 @@ func (e Engine) arrangedForward(b engine.Bound, c engine.Conv2D, in []engine.Ope
 	return e.arranged(b, channelsLast, gain, images, in, out)
 }
 
-// stemResultCost is what it takes to write a result, in multiplications.
-const stemResultCost = 12
+// stemResultCost is what it takes to write a result, in multiplications, and stemTurnCost to turn it to rows.
+const (
+	stemResultCost = 12
+	stemTurnCost   = 2
+)
 
 func (e Engine) stemWork(g convolution) int {
 	lanes := isa.RoundUp(g.filters, e.simd.Gemm.F32.Width)
 	return g.batch * g.yPlane() * lanes * (g.depth() + stemResultCost)
+}
+
+// directWork is the work of the direct kernel, whose vectors have windows of a row, as stemWork is that of filters in vectors.
+func (e Engine) directWork(g convolution) int {
+	lanes := isa.RoundUp(g.OW, e.simd.Gemm.F32.Width)
+	work := g.batch * g.OH * lanes * g.filters * (g.depth() + directResultCost)
+	if g.SW > 1 {
+		work += directSortCost * g.images()
+	}
+	return work
+}
+
+// directGradWork is the work of the direct gradient of filters, with filters in vectors, or at half the speed windows of a row.
+func (e Engine) directGradWork(g convolution) int {
+	width := e.simd.Gemm.F32.Width
+	lanes := min(g.OW*isa.RoundUp(g.filters, width), 2*g.filters*isa.RoundUp(g.OW, width))
+	work := g.batch * g.OH * lanes * (g.depth() + stemResultCost)
+	if g.SW > 1 {
+		work += directSortCost * g.images()
+	}
+	return work
+}
+
+// stemToRows binds a convolution of images in rows whose result is in rows too.
+func (e Engine) stemToRows(g convolution, ep engine.Epilogue) engine.Bound {
+	plan := nhwc.NewStemToRows(e.simd.NHWC, g.nhwcOp(ep))
+	return e.bindStem(plan, plan.Tasks(), plan.ScratchLen(), nil, func(c *engine.Call, _ int, packed, scratch []float32, i int) {
+		plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed, bias[float32](c, ep), scratch, i, i+1)
+	})
 }
 
 // stemOf plans a convolution of images in rows whose result, of type y, has channels last.

@@ -165,11 +165,14 @@ func (p *Plan) share() {
 }
 
 // Scratch returns the number of elements of scratch memory that Run needs.
-func (p *Plan) Scratch() int {
+func (p *Plan) Scratch() int { return p.padded(p.N) }
+
+// padded is the number of elements of so many images in their frames, if they are copied there.
+func (p *Plan) padded(images int) int {
 	if !p.pads {
 		return 0
 	}
-	return p.N*p.C*p.ph*p.pw + p.slack()
+	return images*p.C*p.ph*p.pw + p.slack()
 }
 
 // slack is what whole vectors may reach beyond the last image.
@@ -191,7 +194,7 @@ func (p *Plan) Run(pool *par.Pool, y, x, w, bias, scratch []float32) {
 		return
 	}
 	r := p.jobs.Take()
-	r.y, r.w, r.bias, r.x = y, w, bias, x
+	r.y, r.w, r.bias, r.x, r.images = y, w, bias, x, p.N
 	r.pad(pool, scratch)
 	pool.For(p.N*p.pieces, p.grain, r.tasks)
 	p.give(r)
@@ -202,16 +205,17 @@ func (r *job) pad(pool *par.Pool, scratch []float32) {
 	if !r.pads {
 		return
 	}
-	r.padded = scratch[:r.Scratch()]
-	pool.For(r.N*r.C, max(1, (1<<14)/(r.ph*r.pw)), r.padding)
-	r.x = r.padded
+	r.frames = scratch[:r.padded(r.images)]
+	pool.For(r.images*r.C, max(1, (1<<14)/(r.ph*r.pw)), r.padding)
+	r.x = r.frames
 }
 
 // job is a convolution under way.
 type job struct {
 	*Plan
 	y, x, w, bias []float32
-	padded        []float32
+	images        int       // that x has
+	frames        []float32 // the images in their frames
 	sums          []float32 // of a gradient
 	dyt           []float32 // dy with the channels of a pixel together
 
@@ -226,14 +230,14 @@ func (p *Plan) newJob() *job {
 }
 
 func (p *Plan) give(r *job) {
-	r.y, r.x, r.w, r.bias, r.padded, r.sums, r.dyt = nil, nil, nil, nil, nil, nil, nil
+	r.y, r.x, r.w, r.bias, r.frames, r.sums, r.dyt = nil, nil, nil, nil, nil, nil, nil
 	p.jobs.Give(r)
 }
 
-// padPlanes copies channels lo to hi of all images into their frames.
+// padPlanes copies channels lo to hi of the images into their frames.
 func (r *job) padPlanes(lo, hi int) {
 	for plane := lo; plane < hi; plane++ {
-		src, dst := r.x[plane*r.H*r.W:], r.padded[plane*r.ph*r.pw:][:r.ph*r.pw]
+		src, dst := r.x[plane*r.H*r.W:], r.frames[plane*r.ph*r.pw:][:r.ph*r.pw]
 		for i := range r.ph {
 			row := dst[i*r.pw:][:r.pw]
 			switch {

@@ -16,7 +16,7 @@ type gradFunc func(n, height, width int, dy *float32, dyImage, dyChannel int, x 
 // GradScratch returns the number of elements of scratch memory that RunGrad needs.
 func (p *Plan) GradScratch() int {
 	if p.filterPanels != nil {
-		return p.Scratch() + p.panelScratch()
+		return p.panelScratch()
 	}
 	return p.Scratch() + p.M*p.sumStride()
 }
@@ -34,7 +34,7 @@ func (p *Plan) RunGrad(pool *par.Pool, dw, x, dy, scratch []float32) {
 			p.Conv, len(dw), len(x), len(dy), len(scratch)))
 	}
 	r := p.jobs.Take()
-	r.x, r.y, r.w = x, dy, dw[:p.M*p.Rows()]
+	r.x, r.y, r.w, r.images = x, dy, dw[:p.M*p.Rows()], p.N
 	if p.filterPanels != nil {
 		r.gradByPanels(pool, scratch)
 		p.give(r)

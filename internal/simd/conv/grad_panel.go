@@ -67,26 +67,38 @@ func (p *Plan) panelTaps() int {
 	return n
 }
 
+// panelImages is how many images all tiles go through before the next ones: each task reads them again, from
+// the second-level cache or near it.
+func (p *Plan) panelImages() int {
+	image := 4 * (p.C*p.ph*p.pw + p.filterStride()*p.Cols())
+	return min(max(isa.CacheSizes().L2/image, 1), p.N)
+}
+
 func (p *Plan) panelScratch() int {
-	return (p.N*p.Cols()+p.panelTaps())*p.filterStride() + isa.Alignment
+	return p.padded(p.panelImages()) + (p.panelImages()*p.Cols()+p.panelTaps())*p.filterStride() + isa.Alignment
 }
 
 // gradByPanels computes the gradient with filters in lanes.
 func (r *job) gradByPanels(pool *par.Pool, scratch []float32) {
-	r.pad(pool, scratch)
-	scratch = isa.Aligned(scratch[r.Scratch():])
+	x, dy, most := r.x, r.y, r.panelImages()
+	padded, scratch := scratch[:r.padded(most)], isa.Aligned(scratch[r.padded(most):])
 	r.sums, r.dyt = scratch[:r.panelTaps()*r.filterStride()], scratch[r.panelTaps()*r.filterStride():]
 	clear(r.sums)
-	pool.For(r.N, max(isa.TaskWork/16/(r.M*r.Cols()), 1), r.turning)
 	tasks := r.filterPanels[len(r.filterPanels)-1].task
-	pool.For(tasks, r.panelGrain(tasks), r.panelGrads)
+	for n := 0; n < r.N; n += most {
+		r.images = min(most, r.N-n)
+		r.x, r.y = x[n*r.C*r.H*r.W:][:r.images*r.C*r.H*r.W], dy[n*r.M*r.Cols():]
+		r.pad(pool, padded)
+		pool.For(r.images, max(isa.TaskWork/16/(r.M*r.Cols()), 1), r.turning)
+		pool.For(tasks, r.panelGrain(tasks), r.panelGrads)
+	}
 	r.turnSums()
 }
 
 // panelGrain makes chunks of enough tiles that dy need not be read from memory for each.
 func (r *job) panelGrain(tasks int) int {
 	const together = 4
-	work := r.N * r.Cols() * r.k.lanes * r.filterPanels[0].vecs * r.k.panelRows[r.filterPanels[0].vecs]
+	work := r.images * r.Cols() * r.k.lanes * r.filterPanels[0].vecs * r.k.panelRows[r.filterPanels[0].vecs]
 	return max(isa.Ceil(tasks, isa.MaxTasks), min(isa.Ceil(isa.TaskWork, work)*together, isa.Ceil(tasks, 8)))
 }
 
@@ -104,7 +116,7 @@ const panelPixels = 512
 // runPanels computes tiles lo to hi, some lines after some lines.
 func (r *job) runPanels(lo, hi int) {
 	lines := isa.Even(r.OH, max(panelPixels/r.OW, 1))
-	for n := range r.N {
+	for n := range r.images {
 		for y := 0; y < r.OH; y += lines {
 			p := 0
 			for task := lo; task < hi; task++ {

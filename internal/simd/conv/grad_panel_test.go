@@ -9,6 +9,7 @@ import (
 
 	"github.com/plexaura/plexaura/internal/allocs"
 	"github.com/plexaura/plexaura/internal/par"
+	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/simdtest"
 	"github.com/plexaura/plexaura/internal/simd/window"
 )
@@ -27,6 +28,13 @@ func TestGradientsOfManyFilters(t *testing.T) {
 		}
 		// More pixels than panelPixels, so that some lines come after others.
 		checkConvGrad(t, k, pool, rng, window.Conv{Window: window.Window{C: 2, H: 44, W: 41, KH: 3, KW: 2, OH: 42, OW: 40}, N: 2, M: 70})
+		// Images that all tiles go through one after the other, in frames and as they are.
+		for left := range 2 {
+			op := window.Conv{Window: window.Window{C: 2, H: 46, W: 46, KH: 3, KW: 3, OH: 44, OW: 44, Left: left}, N: 3, M: 2 + isa.CacheSizes().L2/4/44/44, Add: left == 0}
+			p, _ := New(k, op)
+			require.Equal(t, 1, p.panelImages())
+			checkConvGrad(t, k, pool, rng, op)
+		}
 		op := window.Conv{Window: window.Window{C: 7, H: 20, W: 33, KH: 3, KW: 5, SW: 2, OH: 18, OW: 15, Left: 1}, N: 5, M: 70}
 		p, _ := New(k, op)
 		x, dy, dw := simdtest.Randoms[float32](rng, op.N*op.C*op.H*op.W), simdtest.Randoms[float32](rng, op.N*op.M*op.Cols()), make([]float32, op.M*op.Rows())

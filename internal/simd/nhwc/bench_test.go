@@ -47,10 +47,19 @@ func BenchmarkConv(b *testing.B) {
 func BenchmarkStem(b *testing.B) {
 	k := At(isa.Fastest(), gemm.At(isa.Fastest()))
 	rng := rand.New(rand.NewPCG(1, 1))
-	for _, op := range []Op{square(3, 224, 64, 7, 2), square(3, 224, 32, 3, 2), square(3, 224, 64, 3, 2), square(3, 224, 64, 3, 1), square(3, 224, 64, 11, 4)} {
+	for _, op := range []Op{square(3, 224, 64, 7, 2), square(3, 112, 64, 7, 2), square(3, 224, 32, 3, 2), square(3, 224, 64, 3, 2), square(3, 224, 64, 3, 1), square(3, 224, 64, 11, 4)} {
 		b.Run(fmt.Sprintf("%dx%d/%d-%d/%dx%d:%d", op.H, op.W, op.C, op.M, op.KH, op.KW, op.SH), func(b *testing.B) {
 			y, x, w, bias := operands(rng, op)
 			s := NewStem(k, op)
+			packed, scratch := make([]float32, s.PackedLen()), make([]float32, s.ScratchLen())
+			s.Pack(packed, w, 0, s.Packs())
+			simdtest.Share(b, 1, 2*float64(s.Work()), vec.At(isa.Fastest()).FMALoop, func(*par.Pool) {
+				s.Run(y, x, packed, bias, scratch, 0, s.Tasks())
+			})
+		})
+		b.Run(fmt.Sprintf("to rows/%dx%d/%d-%d/%dx%d:%d", op.H, op.W, op.C, op.M, op.KH, op.KW, op.SH), func(b *testing.B) {
+			y, x, w, bias := operands(rng, op)
+			s := NewStemToRows(k, op)
 			packed, scratch := make([]float32, s.PackedLen()), make([]float32, s.ScratchLen())
 			s.Pack(packed, w, 0, s.Packs())
 			simdtest.Share(b, 1, 2*float64(s.Work()), vec.At(isa.Fastest()).FMALoop, func(*par.Pool) {
@@ -128,5 +137,24 @@ func BenchmarkGrads(b *testing.B) {
 				})
 			})
 		}
+	}
+}
+
+// BenchmarkGrouped is on one thread.
+func BenchmarkGrouped(b *testing.B) {
+	k := At(isa.Fastest(), gemm.At(isa.Fastest()))
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, s := range []struct{ groups, c, side, stride int }{{32, 4, 56, 1}, {32, 8, 56, 2}, {32, 8, 28, 1}, {32, 16, 28, 2}, {32, 16, 14, 1}, {32, 32, 7, 1}, {8, 8, 28, 1}, {25, 16, 7, 1}} {
+		op := square(s.c, s.side, s.c, 3, s.stride)
+		op.Groups = s.groups
+		b.Run(fmt.Sprintf("%dx%d/%d groups of %d:%d", op.H, op.W, op.Groups, op.C, op.SH), func(b *testing.B) {
+			y, x, w, bias := operands(rng, op)
+			g := NewGrouped(k, op)
+			packed, scratch := make([]float32, g.PackedLen()), make([]float32, g.ScratchLen())
+			g.Pack(packed, w, 0, g.Packs())
+			simdtest.Share(b, 1, 2*float64(g.Work()), vec.At(isa.Fastest()).FMALoop, func(*par.Pool) {
+				g.Run(y, x, packed, bias, nil, scratch, 0, g.Tasks())
+			})
+		})
 	}
 }

@@ -22,7 +22,8 @@ func TestKernelsStayInsideTheirOperands(t *testing.T) {
 			c.Run(y, x, packed, make(op.filters()), shared, scratch, 0, c.Tasks())
 
 			op = randomStem(rng)
-			stem := NewStem(k, op)
+			op.Add = false
+			stem := []*Stem{NewStem(k, op), NewStemToRows(k, op)}[i/2%2]
 			packed, scratch = make(stem.PackedLen()), make(stem.ScratchLen())
 			y, x = make(op.pixels()*op.M), make(op.N*op.H*op.W*op.C)
 			stem.Pack(packed, make(op.M*op.Rows()), 0, stem.Packs())

@@ -214,10 +214,10 @@ func NewWinogradInputGrad(k *Kernels, op Op) (*Winograd, bool) {
 	return planWinograd(k, op.adjoint(), true), true
 }
 
-// adjoint is the convolution of dy with stride 1 that gives dx, one of 3×3.
+// adjoint is the convolution of dy that gives dx, if the stride is 1.
 func (op Op) adjoint() Op {
-	a := Op{N: op.N, Groups: 1, M: op.C, Window: op.Window}
+	a := Op{N: op.N, Groups: op.Groups, M: op.C, Window: op.Window}
 	a.C, a.H, a.W, a.OH, a.OW = op.M, op.OH, op.OW, op.H, op.W
-	a.Top, a.Left = op.KH-1-op.Top, op.KW-1-op.Left
+	a.Top, a.Left = (op.KH-1)*op.DH-op.Top, (op.KW-1)*op.DW-op.Left
 	return a
 }

@@ -34,7 +34,8 @@ type Kernels struct {
 	// tileFilterGrad is its adjoint.
 	tileFilterGrad func(n int, u *float32, us, ucs int, w *float32, ws, cs int, cells *float32) (csr uint32)
 
-	stem [][]stemFunc // by vectors and windows
+	stem     [][]stemFunc     // by vectors and windows
+	diagonal [][]diagonalFunc // by channels of a group and windows
 
 	gemm *gemm.Kernels
 }

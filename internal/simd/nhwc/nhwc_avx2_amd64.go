@@ -124,4 +124,49 @@ func stem5x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *f
 //go:noescape
 func stem6x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-var avx2 = Kernels{width: 8, maskWords: 8, vector: true, tileIn: tileInAVX2, tileOut: tileOutAVX2, tileFilter: tileFilterAVX2, tileDy: tileDyAVX2, tileFilterGrad: tileFilterGradAVX2, copy: copyAVX2, depthwise: depthwiseAVX2, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1AVX2, depthwiseGrad2AVX2, depthwiseGrad3AVX2}, sum: sumAVX2, max: maxAVX2, stem: [][]stemFunc{1: {1: stem1x1AVX2, 2: stem2x1AVX2, 3: stem3x1AVX2, 4: stem4x1AVX2, 5: stem5x1AVX2, 6: stem6x1AVX2}, 2: {1: stem1x2AVX2, 2: stem2x2AVX2, 3: stem3x2AVX2, 4: stem4x2AVX2, 5: stem5x2AVX2, 6: stem6x2AVX2}}}
+// diagonal1x2AVX2 is 1 windows of groups of 2 channels, m times below each other.
+//
+//go:noescape
+func diagonal1x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal2x2AVX2 is 2 windows of groups of 2 channels, m times below each other.
+//
+//go:noescape
+func diagonal2x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal3x2AVX2 is 3 windows of groups of 2 channels, m times below each other.
+//
+//go:noescape
+func diagonal3x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal4x2AVX2 is 4 windows of groups of 2 channels, m times below each other.
+//
+//go:noescape
+func diagonal4x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal5x2AVX2 is 5 windows of groups of 2 channels, m times below each other.
+//
+//go:noescape
+func diagonal5x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal6x2AVX2 is 6 windows of groups of 2 channels, m times below each other.
+//
+//go:noescape
+func diagonal6x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal1x4AVX2 is 1 windows of groups of 4 channels, m times below each other.
+//
+//go:noescape
+func diagonal1x4AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal2x4AVX2 is 2 windows of groups of 4 channels, m times below each other.
+//
+//go:noescape
+func diagonal2x4AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal3x4AVX2 is 3 windows of groups of 4 channels, m times below each other.
+//
+//go:noescape
+func diagonal3x4AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+var avx2 = Kernels{width: 8, maskWords: 8, vector: true, tileIn: tileInAVX2, tileOut: tileOutAVX2, tileFilter: tileFilterAVX2, tileDy: tileDyAVX2, tileFilterGrad: tileFilterGradAVX2, copy: copyAVX2, depthwise: depthwiseAVX2, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1AVX2, depthwiseGrad2AVX2, depthwiseGrad3AVX2}, sum: sumAVX2, max: maxAVX2, stem: [][]stemFunc{1: {1: stem1x1AVX2, 2: stem2x1AVX2, 3: stem3x1AVX2, 4: stem4x1AVX2, 5: stem5x1AVX2, 6: stem6x1AVX2}, 2: {1: stem1x2AVX2, 2: stem2x2AVX2, 3: stem3x2AVX2, 4: stem4x2AVX2, 5: stem5x2AVX2, 6: stem6x2AVX2}}, diagonal: [][]diagonalFunc{2: {1: diagonal1x2AVX2, 2: diagonal2x2AVX2, 3: diagonal3x2AVX2, 4: diagonal4x2AVX2, 5: diagonal5x2AVX2, 6: diagonal6x2AVX2}, 4: {1: diagonal1x4AVX2, 2: diagonal2x4AVX2, 3: diagonal3x4AVX2}}}

@@ -9646,3 +9646,1569 @@ done:
 	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
+
+// func diagonal1x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·diagonal1x2AVX2(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), AX
+
+below:
+	MOVQ a+32(FP), AX
+	MOVQ b+56(FP), CX
+	MOVQ c+64(FP), DX
+	MOVQ bias+88(FP), BX
+	MOVQ n+8(FP), R8
+
+vector:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   at+24(FP), SI
+	MOVQ   k+16(FP), DI
+
+tap:
+	MOVQ        (SI), R9
+	ADDQ        AX, R9
+	ADDQ        $0x08, SI
+	VMOVUPS     (CX), Y2
+	VMOVUPS     32(CX), Y3
+	VMOVUPS     (R9), Y4
+	VFMADD231PS Y2, Y4, Y0
+	VFMADD231PS Y3, Y4, Y1
+	ADDQ        $0x00000040, CX
+	DECQ        DI
+	JNE         tap
+	VPERMILPS   $0xb1, Y1, Y2
+	VADDPS      Y2, Y0, Y0
+	CMPQ        R8, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x08
+	JE          whole
+	MOVQ        last+104(FP), AX
+	LEAQ        lanes<>+32(SB), CX
+	NEGQ        AX
+	VMOVUPS     (CX)(AX*4), Y15
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        DX, SI
+	VMASKMOVPS  (SI), Y15, Y2
+	VADDPS      Y2, Y0, Y0
+
+partadd:
+	TESTQ      $0x00000002, flags+96(FP)
+	JE         partbias
+	VMASKMOVPS (BX), Y15, Y2
+	VADDPS     Y2, Y0, Y0
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Y2, Y2, Y2
+	VMAXPS       Y0, Y2, Y0
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Y2, Y0, Y0
+	VBROADCASTSS six<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y0
+
+partrelu6:
+partrelu:
+	MOVQ       DX, SI
+	VMASKMOVPS Y0, Y15, (SI)
+	JMP        next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    DX, SI
+	VMOVUPS (SI), Y2
+	VADDPS  Y2, Y0, Y0
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (BX), Y2
+	VADDPS  Y2, Y0, Y0
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Y2, Y2, Y2
+	VMAXPS       Y0, Y2, Y0
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Y2, Y0, Y0
+	VBROADCASTSS six<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y0
+
+wholerelu6:
+wholerelu:
+	MOVQ    DX, SI
+	VMOVUPS Y0, (SI)
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, BX
+	DECQ    R8
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), DI
+	ADDQ    DI, a+32(FP)
+	MOVQ    ys+72(FP), DI
+	ADDQ    DI, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal2x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·diagonal2x2AVX2(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	VMOVUPS     (BX), Y4
+	VMOVUPS     32(BX), Y5
+	VMOVUPS     (R11), Y6
+	VFMADD231PS Y4, Y6, Y0
+	VFMADD231PS Y5, Y6, Y1
+	VMOVUPS     (R11)(AX*1), Y6
+	VFMADD231PS Y4, Y6, Y2
+	VFMADD231PS Y5, Y6, Y3
+	ADDQ        $0x00000040, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0xb1, Y1, Y4
+	VADDPS      Y4, Y0, Y0
+	VPERMILPS   $0xb1, Y3, Y4
+	VADDPS      Y4, Y2, Y2
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x08
+	JE          whole
+	MOVQ        last+104(FP), DX
+	LEAQ        lanes<>+32(SB), BX
+	NEGQ        DX
+	VMOVUPS     (BX)(DX*4), Y15
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y4
+	VADDPS      Y4, Y0, Y0
+	ADDQ        CX, R8
+	VMASKMOVPS  (R8), Y15, Y4
+	VADDPS      Y4, Y2, Y2
+
+partadd:
+	TESTQ      $0x00000002, flags+96(FP)
+	JE         partbias
+	VMASKMOVPS (DI), Y15, Y4
+	VADDPS     Y4, Y0, Y0
+	VADDPS     Y4, Y2, Y2
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y0, Y4, Y0
+	VMAXPS       Y2, Y4, Y2
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS six<>+0(SB), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y2, Y4, Y2
+
+partrelu6:
+partrelu:
+	MOVQ       SI, R8
+	VMASKMOVPS Y0, Y15, (R8)
+	ADDQ       CX, R8
+	VMASKMOVPS Y2, Y15, (R8)
+	JMP        next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Y4
+	VADDPS  Y4, Y0, Y0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y4
+	VADDPS  Y4, Y2, Y2
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Y4
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y4, Y2, Y2
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y0, Y4, Y0
+	VMAXPS       Y2, Y4, Y2
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y2, Y2
+	VBROADCASTSS six<>+0(SB), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y2, Y4, Y2
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Y0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Y2, (R8)
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, SI
+	ADDQ    $0x20, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal3x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·diagonal3x2AVX2(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	VMOVUPS     (BX), Y6
+	VMOVUPS     32(BX), Y7
+	VMOVUPS     (R11), Y8
+	VFMADD231PS Y6, Y8, Y0
+	VFMADD231PS Y7, Y8, Y1
+	VMOVUPS     (R11)(AX*1), Y8
+	VFMADD231PS Y6, Y8, Y2
+	VFMADD231PS Y7, Y8, Y3
+	VMOVUPS     (R11)(AX*2), Y8
+	VFMADD231PS Y6, Y8, Y4
+	VFMADD231PS Y7, Y8, Y5
+	ADDQ        $0x00000040, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0xb1, Y1, Y6
+	VADDPS      Y6, Y0, Y0
+	VPERMILPS   $0xb1, Y3, Y6
+	VADDPS      Y6, Y2, Y2
+	VPERMILPS   $0xb1, Y5, Y6
+	VADDPS      Y6, Y4, Y4
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x08
+	JE          whole
+	MOVQ        last+104(FP), DX
+	LEAQ        lanes<>+32(SB), BX
+	NEGQ        DX
+	VMOVUPS     (BX)(DX*4), Y15
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y6
+	VADDPS      Y6, Y0, Y0
+	ADDQ        CX, R8
+	VMASKMOVPS  (R8), Y15, Y6
+	VADDPS      Y6, Y2, Y2
+	ADDQ        CX, R8
+	VMASKMOVPS  (R8), Y15, Y6
+	VADDPS      Y6, Y4, Y4
+
+partadd:
+	TESTQ      $0x00000002, flags+96(FP)
+	JE         partbias
+	VMASKMOVPS (DI), Y15, Y6
+	VADDPS     Y6, Y0, Y0
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y6, Y4, Y4
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Y6, Y6, Y6
+	VMAXPS       Y0, Y6, Y0
+	VMAXPS       Y2, Y6, Y2
+	VMAXPS       Y4, Y6, Y4
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y4, Y4
+	VBROADCASTSS six<>+0(SB), Y6
+	VMINPS       Y0, Y6, Y0
+	VMINPS       Y2, Y6, Y2
+	VMINPS       Y4, Y6, Y4
+
+partrelu6:
+partrelu:
+	MOVQ       SI, R8
+	VMASKMOVPS Y0, Y15, (R8)
+	ADDQ       CX, R8
+	VMASKMOVPS Y2, Y15, (R8)
+	ADDQ       CX, R8
+	VMASKMOVPS Y4, Y15, (R8)
+	JMP        next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Y6
+	VADDPS  Y6, Y0, Y0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y6
+	VADDPS  Y6, Y2, Y2
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y6
+	VADDPS  Y6, Y4, Y4
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Y6
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y6, Y4, Y4
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Y6, Y6, Y6
+	VMAXPS       Y0, Y6, Y0
+	VMAXPS       Y2, Y6, Y2
+	VMAXPS       Y4, Y6, Y4
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y4, Y4
+	VBROADCASTSS six<>+0(SB), Y6
+	VMINPS       Y0, Y6, Y0
+	VMINPS       Y2, Y6, Y2
+	VMINPS       Y4, Y6, Y4
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Y0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Y2, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Y4, (R8)
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, SI
+	ADDQ    $0x20, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal4x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·diagonal4x2AVX2(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	VMOVUPS     (BX), Y8
+	VMOVUPS     32(BX), Y9
+	VMOVUPS     (R11), Y10
+	VFMADD231PS Y8, Y10, Y0
+	VFMADD231PS Y9, Y10, Y1
+	VMOVUPS     (R11)(AX*1), Y10
+	VFMADD231PS Y8, Y10, Y2
+	VFMADD231PS Y9, Y10, Y3
+	VMOVUPS     (R11)(AX*2), Y10
+	VFMADD231PS Y8, Y10, Y4
+	VFMADD231PS Y9, Y10, Y5
+	VMOVUPS     (R12), Y10
+	VFMADD231PS Y8, Y10, Y6
+	VFMADD231PS Y9, Y10, Y7
+	ADDQ        $0x00000040, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0xb1, Y1, Y8
+	VADDPS      Y8, Y0, Y0
+	VPERMILPS   $0xb1, Y3, Y8
+	VADDPS      Y8, Y2, Y2
+	VPERMILPS   $0xb1, Y5, Y8
+	VADDPS      Y8, Y4, Y4
+	VPERMILPS   $0xb1, Y7, Y8
+	VADDPS      Y8, Y6, Y6
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x08
+	JE          whole
+	MOVQ        last+104(FP), DX
+	LEAQ        lanes<>+32(SB), BX
+	NEGQ        DX
+	VMOVUPS     (BX)(DX*4), Y15
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y8
+	VADDPS      Y8, Y0, Y0
+	ADDQ        CX, R8
+	VMASKMOVPS  (R8), Y15, Y8
+	VADDPS      Y8, Y2, Y2
+	ADDQ        CX, R8
+	VMASKMOVPS  (R8), Y15, Y8
+	VADDPS      Y8, Y4, Y4
+	ADDQ        CX, R8
+	VMASKMOVPS  (R8), Y15, Y8
+	VADDPS      Y8, Y6, Y6
+
+partadd:
+	TESTQ      $0x00000002, flags+96(FP)
+	JE         partbias
+	VMASKMOVPS (DI), Y15, Y8
+	VADDPS     Y8, Y0, Y0
+	VADDPS     Y8, Y2, Y2
+	VADDPS     Y8, Y4, Y4
+	VADDPS     Y8, Y6, Y6
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y4, Y8, Y4
+	VMAXPS       Y6, Y8, Y6
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y8, Y6, Y6
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y2, Y8, Y2
+	VMINPS       Y4, Y8, Y4
+	VMINPS       Y6, Y8, Y6
+
+partrelu6:
+partrelu:
+	MOVQ       SI, R8
+	VMASKMOVPS Y0, Y15, (R8)
+	ADDQ       CX, R8
+	VMASKMOVPS Y2, Y15, (R8)
+	ADDQ       CX, R8
+	VMASKMOVPS Y4, Y15, (R8)
+	ADDQ       CX, R8
+	VMASKMOVPS Y6, Y15, (R8)
+	JMP        next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Y8
+	VADDPS  Y8, Y0, Y0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y8
+	VADDPS  Y8, Y2, Y2
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y8
+	VADDPS  Y8, Y4, Y4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y8
+	VADDPS  Y8, Y6, Y6
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Y8
+	VADDPS  Y8, Y0, Y0
+	VADDPS  Y8, Y2, Y2
+	VADDPS  Y8, Y4, Y4
+	VADDPS  Y8, Y6, Y6
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y4, Y8, Y4
+	VMAXPS       Y6, Y8, Y6
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y8, Y6, Y6
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y2, Y8, Y2
+	VMINPS       Y4, Y8, Y4
+	VMINPS       Y6, Y8, Y6
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Y0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Y2, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Y4, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Y6, (R8)
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, SI
+	ADDQ    $0x20, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal5x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·diagonal5x2AVX2(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	VMOVUPS     (BX), Y10
+	VMOVUPS     32(BX), Y11
+	VMOVUPS     (R11), Y12
+	VFMADD231PS Y10, Y12, Y0
+	VFMADD231PS Y11, Y12, Y1
+	VMOVUPS     (R11)(AX*1), Y12
+	VFMADD231PS Y10, Y12, Y2
+	VFMADD231PS Y11, Y12, Y3
+	VMOVUPS     (R11)(AX*2), Y12
+	VFMADD231PS Y10, Y12, Y4
+	VFMADD231PS Y11, Y12, Y5
+	VMOVUPS     (R12), Y12
+	VFMADD231PS Y10, Y12, Y6
+	VFMADD231PS Y11, Y12, Y7
+	VMOVUPS     (R12)(AX*1), Y12
+	VFMADD231PS Y10, Y12, Y8
+	VFMADD231PS Y11, Y12, Y9
+	ADDQ        $0x00000040, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0xb1, Y1, Y10
+	VADDPS      Y10, Y0, Y0
+	VPERMILPS   $0xb1, Y3, Y10
+	VADDPS      Y10, Y2, Y2
+	VPERMILPS   $0xb1, Y5, Y10
+	VADDPS      Y10, Y4, Y4
+	VPERMILPS   $0xb1, Y7, Y10
+	VADDPS      Y10, Y6, Y6
+	VPERMILPS   $0xb1, Y9, Y10
+	VADDPS      Y10, Y8, Y8
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x08
+	JE          whole
+	MOVQ        last+104(FP), DX
+	LEAQ        lanes<>+32(SB), BX
+	NEGQ        DX
+	VMOVUPS     (BX)(DX*4), Y15
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y10
+	VADDPS      Y10, Y0, Y0
+	ADDQ        CX, R8
+	VMASKMOVPS  (R8), Y15, Y10
+	VADDPS      Y10, Y2, Y2
+	ADDQ        CX, R8
+	VMASKMOVPS  (R8), Y15, Y10
+	VADDPS      Y10, Y4, Y4
+	ADDQ        CX, R8
+	VMASKMOVPS  (R8), Y15, Y10
+	VADDPS      Y10, Y6, Y6
+	ADDQ        CX, R8
+	VMASKMOVPS  (R8), Y15, Y10
+	VADDPS      Y10, Y8, Y8
+
+partadd:
+	TESTQ      $0x00000002, flags+96(FP)
+	JE         partbias
+	VMASKMOVPS (DI), Y15, Y10
+	VADDPS     Y10, Y0, Y0
+	VADDPS     Y10, Y2, Y2
+	VADDPS     Y10, Y4, Y4
+	VADDPS     Y10, Y6, Y6
+	VADDPS     Y10, Y8, Y8
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Y10, Y10, Y10
+	VMAXPS       Y0, Y10, Y0
+	VMAXPS       Y2, Y10, Y2
+	VMAXPS       Y4, Y10, Y4
+	VMAXPS       Y6, Y10, Y6
+	VMAXPS       Y8, Y10, Y8
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Y10, Y0, Y0
+	VADDPS       Y10, Y2, Y2
+	VADDPS       Y10, Y4, Y4
+	VADDPS       Y10, Y6, Y6
+	VADDPS       Y10, Y8, Y8
+	VBROADCASTSS six<>+0(SB), Y10
+	VMINPS       Y0, Y10, Y0
+	VMINPS       Y2, Y10, Y2
+	VMINPS       Y4, Y10, Y4
+	VMINPS       Y6, Y10, Y6
+	VMINPS       Y8, Y10, Y8
+
+partrelu6:
+partrelu:
+	MOVQ       SI, R8
+	VMASKMOVPS Y0, Y15, (R8)
+	ADDQ       CX, R8
+	VMASKMOVPS Y2, Y15, (R8)
+	ADDQ       CX, R8
+	VMASKMOVPS Y4, Y15, (R8)
+	ADDQ       CX, R8
+	VMASKMOVPS Y6, Y15, (R8)
+	ADDQ       CX, R8
+	VMASKMOVPS Y8, Y15, (R8)
+	JMP        next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y0, Y0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y2, Y2
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y4, Y4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y6, Y6
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y10
+	VADDPS  Y10, Y8, Y8
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Y10
+	VADDPS  Y10, Y0, Y0
+	VADDPS  Y10, Y2, Y2
+	VADDPS  Y10, Y4, Y4
+	VADDPS  Y10, Y6, Y6
+	VADDPS  Y10, Y8, Y8
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Y10, Y10, Y10
+	VMAXPS       Y0, Y10, Y0
+	VMAXPS       Y2, Y10, Y2
+	VMAXPS       Y4, Y10, Y4
+	VMAXPS       Y6, Y10, Y6
+	VMAXPS       Y8, Y10, Y8
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Y10, Y0, Y0
+	VADDPS       Y10, Y2, Y2
+	VADDPS       Y10, Y4, Y4
+	VADDPS       Y10, Y6, Y6
+	VADDPS       Y10, Y8, Y8
+	VBROADCASTSS six<>+0(SB), Y10
+	VMINPS       Y0, Y10, Y0
+	VMINPS       Y2, Y10, Y2
+	VMINPS       Y4, Y10, Y4
+	VMINPS       Y6, Y10, Y6
+	VMINPS       Y8, Y10, Y8
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Y0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Y2, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Y4, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Y6, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Y8, (R8)
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, SI
+	ADDQ    $0x20, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal6x2AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·diagonal6x2AVX2(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	VMOVUPS     (BX), Y12
+	VMOVUPS     32(BX), Y13
+	VMOVUPS     (R11), Y14
+	VFMADD231PS Y12, Y14, Y0
+	VFMADD231PS Y13, Y14, Y1
+	VMOVUPS     (R11)(AX*1), Y14
+	VFMADD231PS Y12, Y14, Y2
+	VFMADD231PS Y13, Y14, Y3
+	VMOVUPS     (R11)(AX*2), Y14
+	VFMADD231PS Y12, Y14, Y4
+	VFMADD231PS Y13, Y14, Y5
+	VMOVUPS     (R12), Y14
+	VFMADD231PS Y12, Y14, Y6
+	VFMADD231PS Y13, Y14, Y7
+	VMOVUPS     (R12)(AX*1), Y14
+	VFMADD231PS Y12, Y14, Y8
+	VFMADD231PS Y13, Y14, Y9
+	VMOVUPS     (R12)(AX*2), Y14
+	VFMADD231PS Y12, Y14, Y10
+	VFMADD231PS Y13, Y14, Y11
+	ADDQ        $0x00000040, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0xb1, Y1, Y12
+	VADDPS      Y12, Y0, Y0
+	VPERMILPS   $0xb1, Y3, Y12
+	VADDPS      Y12, Y2, Y2
+	VPERMILPS   $0xb1, Y5, Y12
+	VADDPS      Y12, Y4, Y4
+	VPERMILPS   $0xb1, Y7, Y12
+	VADDPS      Y12, Y6, Y6
+	VPERMILPS   $0xb1, Y9, Y12
+	VADDPS      Y12, Y8, Y8
+	VPERMILPS   $0xb1, Y11, Y12
+	VADDPS      Y12, Y10, Y10
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x08
+	JE          whole
+	MOVQ        last+104(FP), DX
+	LEAQ        lanes<>+32(SB), BX
+	NEGQ        DX
+	VMOVUPS     (BX)(DX*4), Y15
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y12
+	VADDPS      Y12, Y0, Y0
+	ADDQ        CX, R8
+	VMASKMOVPS  (R8), Y15, Y12
+	VADDPS      Y12, Y2, Y2
+	ADDQ        CX, R8
+	VMASKMOVPS  (R8), Y15, Y12
+	VADDPS      Y12, Y4, Y4
+	ADDQ        CX, R8
+	VMASKMOVPS  (R8), Y15, Y12
+	VADDPS      Y12, Y6, Y6
+	ADDQ        CX, R8
+	VMASKMOVPS  (R8), Y15, Y12
+	VADDPS      Y12, Y8, Y8
+	ADDQ        CX, R8
+	VMASKMOVPS  (R8), Y15, Y12
+	VADDPS      Y12, Y10, Y10
+
+partadd:
+	TESTQ      $0x00000002, flags+96(FP)
+	JE         partbias
+	VMASKMOVPS (DI), Y15, Y12
+	VADDPS     Y12, Y0, Y0
+	VADDPS     Y12, Y2, Y2
+	VADDPS     Y12, Y4, Y4
+	VADDPS     Y12, Y6, Y6
+	VADDPS     Y12, Y8, Y8
+	VADDPS     Y12, Y10, Y10
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y0, Y12, Y0
+	VMAXPS       Y2, Y12, Y2
+	VMAXPS       Y4, Y12, Y4
+	VMAXPS       Y6, Y12, Y6
+	VMAXPS       Y8, Y12, Y8
+	VMAXPS       Y10, Y12, Y10
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Y12, Y0, Y0
+	VADDPS       Y12, Y2, Y2
+	VADDPS       Y12, Y4, Y4
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y8, Y8
+	VADDPS       Y12, Y10, Y10
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y0, Y12, Y0
+	VMINPS       Y2, Y12, Y2
+	VMINPS       Y4, Y12, Y4
+	VMINPS       Y6, Y12, Y6
+	VMINPS       Y8, Y12, Y8
+	VMINPS       Y10, Y12, Y10
+
+partrelu6:
+partrelu:
+	MOVQ       SI, R8
+	VMASKMOVPS Y0, Y15, (R8)
+	ADDQ       CX, R8
+	VMASKMOVPS Y2, Y15, (R8)
+	ADDQ       CX, R8
+	VMASKMOVPS Y4, Y15, (R8)
+	ADDQ       CX, R8
+	VMASKMOVPS Y6, Y15, (R8)
+	ADDQ       CX, R8
+	VMASKMOVPS Y8, Y15, (R8)
+	ADDQ       CX, R8
+	VMASKMOVPS Y10, Y15, (R8)
+	JMP        next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y0, Y0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y2, Y2
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y4, Y4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y6, Y6
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y8, Y8
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y10, Y10
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Y12
+	VADDPS  Y12, Y0, Y0
+	VADDPS  Y12, Y2, Y2
+	VADDPS  Y12, Y4, Y4
+	VADDPS  Y12, Y6, Y6
+	VADDPS  Y12, Y8, Y8
+	VADDPS  Y12, Y10, Y10
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y0, Y12, Y0
+	VMAXPS       Y2, Y12, Y2
+	VMAXPS       Y4, Y12, Y4
+	VMAXPS       Y6, Y12, Y6
+	VMAXPS       Y8, Y12, Y8
+	VMAXPS       Y10, Y12, Y10
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Y12, Y0, Y0
+	VADDPS       Y12, Y2, Y2
+	VADDPS       Y12, Y4, Y4
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y8, Y8
+	VADDPS       Y12, Y10, Y10
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y0, Y12, Y0
+	VMINPS       Y2, Y12, Y2
+	VMINPS       Y4, Y12, Y4
+	VMINPS       Y6, Y12, Y6
+	VMINPS       Y8, Y12, Y8
+	VMINPS       Y10, Y12, Y10
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Y0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Y2, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Y4, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Y6, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Y8, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Y10, (R8)
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, SI
+	ADDQ    $0x20, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal1x4AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·diagonal1x4AVX2(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), AX
+
+below:
+	MOVQ a+32(FP), AX
+	MOVQ b+56(FP), CX
+	MOVQ c+64(FP), DX
+	MOVQ bias+88(FP), BX
+	MOVQ n+8(FP), R8
+
+vector:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   at+24(FP), SI
+	MOVQ   k+16(FP), DI
+
+tap:
+	MOVQ        (SI), R9
+	ADDQ        AX, R9
+	ADDQ        $0x08, SI
+	VMOVUPS     (CX), Y4
+	VMOVUPS     32(CX), Y5
+	VMOVUPS     64(CX), Y6
+	VMOVUPS     96(CX), Y7
+	VMOVUPS     (R9), Y8
+	VFMADD231PS Y4, Y8, Y0
+	VFMADD231PS Y5, Y8, Y1
+	VFMADD231PS Y6, Y8, Y2
+	VFMADD231PS Y7, Y8, Y3
+	ADDQ        $0x00000080, CX
+	DECQ        DI
+	JNE         tap
+	VPERMILPS   $0x4e, Y2, Y4
+	VADDPS      Y4, Y0, Y0
+	VPERMILPS   $0x4e, Y3, Y4
+	VADDPS      Y4, Y1, Y1
+	VPERMILPS   $0xb1, Y1, Y4
+	VADDPS      Y4, Y0, Y0
+	CMPQ        R8, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x08
+	JE          whole
+	MOVQ        last+104(FP), AX
+	LEAQ        lanes<>+32(SB), CX
+	NEGQ        AX
+	VMOVUPS     (CX)(AX*4), Y15
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        DX, SI
+	VMASKMOVPS  (SI), Y15, Y4
+	VADDPS      Y4, Y0, Y0
+
+partadd:
+	TESTQ      $0x00000002, flags+96(FP)
+	JE         partbias
+	VMASKMOVPS (BX), Y15, Y4
+	VADDPS     Y4, Y0, Y0
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y0, Y4, Y0
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Y4, Y0, Y0
+	VBROADCASTSS six<>+0(SB), Y4
+	VMINPS       Y0, Y4, Y0
+
+partrelu6:
+partrelu:
+	MOVQ       DX, SI
+	VMASKMOVPS Y0, Y15, (SI)
+	JMP        next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    DX, SI
+	VMOVUPS (SI), Y4
+	VADDPS  Y4, Y0, Y0
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (BX), Y4
+	VADDPS  Y4, Y0, Y0
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y0, Y4, Y0
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Y4, Y0, Y0
+	VBROADCASTSS six<>+0(SB), Y4
+	VMINPS       Y0, Y4, Y0
+
+wholerelu6:
+wholerelu:
+	MOVQ    DX, SI
+	VMOVUPS Y0, (SI)
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, BX
+	DECQ    R8
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), DI
+	ADDQ    DI, a+32(FP)
+	MOVQ    ys+72(FP), DI
+	ADDQ    DI, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal2x4AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·diagonal2x4AVX2(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	VMOVUPS     (BX), Y8
+	VMOVUPS     32(BX), Y9
+	VMOVUPS     64(BX), Y10
+	VMOVUPS     96(BX), Y11
+	VMOVUPS     (R11), Y12
+	VFMADD231PS Y8, Y12, Y0
+	VFMADD231PS Y9, Y12, Y1
+	VFMADD231PS Y10, Y12, Y2
+	VFMADD231PS Y11, Y12, Y3
+	VMOVUPS     (R11)(AX*1), Y12
+	VFMADD231PS Y8, Y12, Y4
+	VFMADD231PS Y9, Y12, Y5
+	VFMADD231PS Y10, Y12, Y6
+	VFMADD231PS Y11, Y12, Y7
+	ADDQ        $0x00000080, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0x4e, Y2, Y8
+	VADDPS      Y8, Y0, Y0
+	VPERMILPS   $0x4e, Y3, Y8
+	VADDPS      Y8, Y1, Y1
+	VPERMILPS   $0x4e, Y6, Y8
+	VADDPS      Y8, Y4, Y4
+	VPERMILPS   $0x4e, Y7, Y8
+	VADDPS      Y8, Y5, Y5
+	VPERMILPS   $0xb1, Y1, Y8
+	VADDPS      Y8, Y0, Y0
+	VPERMILPS   $0xb1, Y5, Y8
+	VADDPS      Y8, Y4, Y4
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x08
+	JE          whole
+	MOVQ        last+104(FP), DX
+	LEAQ        lanes<>+32(SB), BX
+	NEGQ        DX
+	VMOVUPS     (BX)(DX*4), Y15
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y8
+	VADDPS      Y8, Y0, Y0
+	ADDQ        CX, R8
+	VMASKMOVPS  (R8), Y15, Y8
+	VADDPS      Y8, Y4, Y4
+
+partadd:
+	TESTQ      $0x00000002, flags+96(FP)
+	JE         partbias
+	VMASKMOVPS (DI), Y15, Y8
+	VADDPS     Y8, Y0, Y0
+	VADDPS     Y8, Y4, Y4
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y4, Y8, Y4
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y4, Y4
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y4, Y8, Y4
+
+partrelu6:
+partrelu:
+	MOVQ       SI, R8
+	VMASKMOVPS Y0, Y15, (R8)
+	ADDQ       CX, R8
+	VMASKMOVPS Y4, Y15, (R8)
+	JMP        next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Y8
+	VADDPS  Y8, Y0, Y0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y8
+	VADDPS  Y8, Y4, Y4
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Y8
+	VADDPS  Y8, Y0, Y0
+	VADDPS  Y8, Y4, Y4
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Y8, Y8, Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y4, Y8, Y4
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y4, Y4
+	VBROADCASTSS six<>+0(SB), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y4, Y8, Y4
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Y0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Y4, (R8)
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, SI
+	ADDQ    $0x20, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal3x4AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·diagonal3x4AVX2(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	VMOVUPS     (BX), Y12
+	VMOVUPS     32(BX), Y13
+	VMOVUPS     (R11), Y14
+	VFMADD231PS Y12, Y14, Y0
+	VFMADD231PS Y13, Y14, Y1
+	VMOVUPS     (R11)(AX*1), Y14
+	VFMADD231PS Y12, Y14, Y4
+	VFMADD231PS Y13, Y14, Y5
+	VMOVUPS     (R11)(AX*2), Y14
+	VFMADD231PS Y12, Y14, Y8
+	VFMADD231PS Y13, Y14, Y9
+	VMOVUPS     64(BX), Y12
+	VMOVUPS     96(BX), Y13
+	VMOVUPS     (R11), Y14
+	VFMADD231PS Y12, Y14, Y2
+	VFMADD231PS Y13, Y14, Y3
+	VMOVUPS     (R11)(AX*1), Y14
+	VFMADD231PS Y12, Y14, Y6
+	VFMADD231PS Y13, Y14, Y7
+	VMOVUPS     (R11)(AX*2), Y14
+	VFMADD231PS Y12, Y14, Y10
+	VFMADD231PS Y13, Y14, Y11
+	ADDQ        $0x00000080, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0x4e, Y2, Y12
+	VADDPS      Y12, Y0, Y0
+	VPERMILPS   $0x4e, Y3, Y12
+	VADDPS      Y12, Y1, Y1
+	VPERMILPS   $0x4e, Y6, Y12
+	VADDPS      Y12, Y4, Y4
+	VPERMILPS   $0x4e, Y7, Y12
+	VADDPS      Y12, Y5, Y5
+	VPERMILPS   $0x4e, Y10, Y12
+	VADDPS      Y12, Y8, Y8
+	VPERMILPS   $0x4e, Y11, Y12
+	VADDPS      Y12, Y9, Y9
+	VPERMILPS   $0xb1, Y1, Y12
+	VADDPS      Y12, Y0, Y0
+	VPERMILPS   $0xb1, Y5, Y12
+	VADDPS      Y12, Y4, Y4
+	VPERMILPS   $0xb1, Y9, Y12
+	VADDPS      Y12, Y8, Y8
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x08
+	JE          whole
+	MOVQ        last+104(FP), DX
+	LEAQ        lanes<>+32(SB), BX
+	NEGQ        DX
+	VMOVUPS     (BX)(DX*4), Y15
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMASKMOVPS  (R8), Y15, Y12
+	VADDPS      Y12, Y0, Y0
+	ADDQ        CX, R8
+	VMASKMOVPS  (R8), Y15, Y12
+	VADDPS      Y12, Y4, Y4
+	ADDQ        CX, R8
+	VMASKMOVPS  (R8), Y15, Y12
+	VADDPS      Y12, Y8, Y8
+
+partadd:
+	TESTQ      $0x00000002, flags+96(FP)
+	JE         partbias
+	VMASKMOVPS (DI), Y15, Y12
+	VADDPS     Y12, Y0, Y0
+	VADDPS     Y12, Y4, Y4
+	VADDPS     Y12, Y8, Y8
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y0, Y12, Y0
+	VMAXPS       Y4, Y12, Y4
+	VMAXPS       Y8, Y12, Y8
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Y12, Y0, Y0
+	VADDPS       Y12, Y4, Y4
+	VADDPS       Y12, Y8, Y8
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y0, Y12, Y0
+	VMINPS       Y4, Y12, Y4
+	VMINPS       Y8, Y12, Y8
+
+partrelu6:
+partrelu:
+	MOVQ       SI, R8
+	VMASKMOVPS Y0, Y15, (R8)
+	ADDQ       CX, R8
+	VMASKMOVPS Y4, Y15, (R8)
+	ADDQ       CX, R8
+	VMASKMOVPS Y8, Y15, (R8)
+	JMP        next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y0, Y0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y4, Y4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y12
+	VADDPS  Y12, Y8, Y8
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Y12
+	VADDPS  Y12, Y0, Y0
+	VADDPS  Y12, Y4, Y4
+	VADDPS  Y12, Y8, Y8
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y0, Y12, Y0
+	VMAXPS       Y4, Y12, Y4
+	VMAXPS       Y8, Y12, Y8
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Y12, Y0, Y0
+	VADDPS       Y12, Y4, Y4
+	VADDPS       Y12, Y8, Y8
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y0, Y12, Y0
+	VMINPS       Y4, Y12, Y4
+	VMINPS       Y8, Y12, Y8
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Y0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Y4, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Y8, (R8)
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, SI
+	ADDQ    $0x20, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET

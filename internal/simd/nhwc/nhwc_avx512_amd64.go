@@ -254,4 +254,109 @@ func stem5x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b 
 //go:noescape
 func stem6x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, bks int, bps int, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-var avx512 = Kernels{width: 16, maskWords: 1, vector: true, tileIn: tileInAVX512, tileOut: tileOutAVX512, tileFilter: tileFilterAVX512, tileDy: tileDyAVX512, tileFilterGrad: tileFilterGradAVX512, copy: copyAVX512, depthwise: depthwiseAVX512, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1AVX512, depthwiseGrad2AVX512, depthwiseGrad3AVX512}, sum: sumAVX512, max: maxAVX512, stem: [][]stemFunc{1: {1: stem1x1AVX512, 2: stem2x1AVX512, 3: stem3x1AVX512, 4: stem4x1AVX512, 5: stem5x1AVX512, 6: stem6x1AVX512, 7: stem7x1AVX512, 8: stem8x1AVX512, 9: stem9x1AVX512, 10: stem10x1AVX512, 11: stem11x1AVX512, 12: stem12x1AVX512}, 2: {1: stem1x2AVX512, 2: stem2x2AVX512, 3: stem3x2AVX512, 4: stem4x2AVX512, 5: stem5x2AVX512, 6: stem6x2AVX512, 7: stem7x2AVX512, 8: stem8x2AVX512, 9: stem9x2AVX512, 10: stem10x2AVX512, 11: stem11x2AVX512, 12: stem12x2AVX512}, 3: {1: stem1x3AVX512, 2: stem2x3AVX512, 3: stem3x3AVX512, 4: stem4x3AVX512, 5: stem5x3AVX512, 6: stem6x3AVX512, 7: stem7x3AVX512, 8: stem8x3AVX512}, 4: {1: stem1x4AVX512, 2: stem2x4AVX512, 3: stem3x4AVX512, 4: stem4x4AVX512, 5: stem5x4AVX512, 6: stem6x4AVX512}}}
+// diagonal1x2AVX512 is 1 windows of groups of 2 channels, m times below each other.
+//
+//go:noescape
+func diagonal1x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal2x2AVX512 is 2 windows of groups of 2 channels, m times below each other.
+//
+//go:noescape
+func diagonal2x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal3x2AVX512 is 3 windows of groups of 2 channels, m times below each other.
+//
+//go:noescape
+func diagonal3x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal4x2AVX512 is 4 windows of groups of 2 channels, m times below each other.
+//
+//go:noescape
+func diagonal4x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal5x2AVX512 is 5 windows of groups of 2 channels, m times below each other.
+//
+//go:noescape
+func diagonal5x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal6x2AVX512 is 6 windows of groups of 2 channels, m times below each other.
+//
+//go:noescape
+func diagonal6x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal7x2AVX512 is 7 windows of groups of 2 channels, m times below each other.
+//
+//go:noescape
+func diagonal7x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal8x2AVX512 is 8 windows of groups of 2 channels, m times below each other.
+//
+//go:noescape
+func diagonal8x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal9x2AVX512 is 9 windows of groups of 2 channels, m times below each other.
+//
+//go:noescape
+func diagonal9x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal10x2AVX512 is 10 windows of groups of 2 channels, m times below each other.
+//
+//go:noescape
+func diagonal10x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal11x2AVX512 is 11 windows of groups of 2 channels, m times below each other.
+//
+//go:noescape
+func diagonal11x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal12x2AVX512 is 12 windows of groups of 2 channels, m times below each other.
+//
+//go:noescape
+func diagonal12x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal1x4AVX512 is 1 windows of groups of 4 channels, m times below each other.
+//
+//go:noescape
+func diagonal1x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal2x4AVX512 is 2 windows of groups of 4 channels, m times below each other.
+//
+//go:noescape
+func diagonal2x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal3x4AVX512 is 3 windows of groups of 4 channels, m times below each other.
+//
+//go:noescape
+func diagonal3x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal4x4AVX512 is 4 windows of groups of 4 channels, m times below each other.
+//
+//go:noescape
+func diagonal4x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal5x4AVX512 is 5 windows of groups of 4 channels, m times below each other.
+//
+//go:noescape
+func diagonal5x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal6x4AVX512 is 6 windows of groups of 4 channels, m times below each other.
+//
+//go:noescape
+func diagonal6x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal1x8AVX512 is 1 windows of groups of 8 channels, m times below each other.
+//
+//go:noescape
+func diagonal1x8AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal2x8AVX512 is 2 windows of groups of 8 channels, m times below each other.
+//
+//go:noescape
+func diagonal2x8AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+// diagonal3x8AVX512 is 3 windows of groups of 8 channels, m times below each other.
+//
+//go:noescape
+func diagonal3x8AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+
+var avx512 = Kernels{width: 16, maskWords: 1, vector: true, tileIn: tileInAVX512, tileOut: tileOutAVX512, tileFilter: tileFilterAVX512, tileDy: tileDyAVX512, tileFilterGrad: tileFilterGradAVX512, copy: copyAVX512, depthwise: depthwiseAVX512, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1AVX512, depthwiseGrad2AVX512, depthwiseGrad3AVX512}, sum: sumAVX512, max: maxAVX512, stem: [][]stemFunc{1: {1: stem1x1AVX512, 2: stem2x1AVX512, 3: stem3x1AVX512, 4: stem4x1AVX512, 5: stem5x1AVX512, 6: stem6x1AVX512, 7: stem7x1AVX512, 8: stem8x1AVX512, 9: stem9x1AVX512, 10: stem10x1AVX512, 11: stem11x1AVX512, 12: stem12x1AVX512}, 2: {1: stem1x2AVX512, 2: stem2x2AVX512, 3: stem3x2AVX512, 4: stem4x2AVX512, 5: stem5x2AVX512, 6: stem6x2AVX512, 7: stem7x2AVX512, 8: stem8x2AVX512, 9: stem9x2AVX512, 10: stem10x2AVX512, 11: stem11x2AVX512, 12: stem12x2AVX512}, 3: {1: stem1x3AVX512, 2: stem2x3AVX512, 3: stem3x3AVX512, 4: stem4x3AVX512, 5: stem5x3AVX512, 6: stem6x3AVX512, 7: stem7x3AVX512, 8: stem8x3AVX512}, 4: {1: stem1x4AVX512, 2: stem2x4AVX512, 3: stem3x4AVX512, 4: stem4x4AVX512, 5: stem5x4AVX512, 6: stem6x4AVX512}}, diagonal: [][]diagonalFunc{2: {1: diagonal1x2AVX512, 2: diagonal2x2AVX512, 3: diagonal3x2AVX512, 4: diagonal4x2AVX512, 5: diagonal5x2AVX512, 6: diagonal6x2AVX512, 7: diagonal7x2AVX512, 8: diagonal8x2AVX512, 9: diagonal9x2AVX512, 10: diagonal10x2AVX512, 11: diagonal11x2AVX512, 12: diagonal12x2AVX512}, 4: {1: diagonal1x4AVX512, 2: diagonal2x4AVX512, 3: diagonal3x4AVX512, 4: diagonal4x4AVX512, 5: diagonal5x4AVX512, 6: diagonal6x4AVX512}, 8: {1: diagonal1x8AVX512, 2: diagonal2x8AVX512, 3: diagonal3x8AVX512}}}

@@ -23689,3 +23689,4950 @@ done:
 	LDMXCSR csr+128(FP)
 	VZEROUPPER
 	RET
+
+// func diagonal1x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal1x2AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), AX
+
+below:
+	MOVQ a+32(FP), AX
+	MOVQ b+56(FP), CX
+	MOVQ c+64(FP), DX
+	MOVQ bias+88(FP), BX
+	MOVQ n+8(FP), R8
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ   at+24(FP), SI
+	MOVQ   k+16(FP), DI
+
+tap:
+	MOVQ        (SI), R9
+	ADDQ        AX, R9
+	ADDQ        $0x08, SI
+	VMOVUPS     (CX), Z2
+	VMOVUPS     64(CX), Z3
+	VMOVUPS     (R9), Z4
+	VFMADD231PS Z2, Z4, Z0
+	VFMADD231PS Z3, Z4, Z1
+	ADDQ        $0x00000080, CX
+	DECQ        DI
+	JNE         tap
+	VPERMILPS   $0xb1, Z1, Z2
+	VADDPS      Z2, Z0, Z0
+	CMPQ        R8, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), AX
+	MOVQ        $-1, CX
+	BZHIQ       AX, CX, CX
+	KMOVW       CX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        DX, SI
+	VMOVUPS.Z   (SI), K1, Z2
+	VADDPS      Z2, Z0, Z0
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (BX), K1, Z2
+	VADDPS    Z2, Z0, Z0
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z2, Z2, Z2
+	VMAXPS       Z0, Z2, Z0
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z2, Z0, Z0
+	VBROADCASTSS six<>+0(SB), Z2
+	VMINPS       Z0, Z2, Z0
+
+partrelu6:
+partrelu:
+	MOVQ    DX, SI
+	VMOVUPS Z0, K1, (SI)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    DX, SI
+	VMOVUPS (SI), Z2
+	VADDPS  Z2, Z0, Z0
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (BX), Z2
+	VADDPS  Z2, Z0, Z0
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z2, Z2, Z2
+	VMAXPS       Z0, Z2, Z0
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z2, Z0, Z0
+	VBROADCASTSS six<>+0(SB), Z2
+	VMINPS       Z0, Z2, Z0
+
+wholerelu6:
+wholerelu:
+	MOVQ    DX, SI
+	VMOVUPS Z0, (SI)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, BX
+	DECQ    R8
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), DI
+	ADDQ    DI, a+32(FP)
+	MOVQ    ys+72(FP), DI
+	ADDQ    DI, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal2x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal2x2AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	VMOVUPS     (BX), Z4
+	VMOVUPS     64(BX), Z5
+	VMOVUPS     (R11), Z6
+	VFMADD231PS Z4, Z6, Z0
+	VFMADD231PS Z5, Z6, Z1
+	VMOVUPS     (R11)(AX*1), Z6
+	VFMADD231PS Z4, Z6, Z2
+	VFMADD231PS Z5, Z6, Z3
+	ADDQ        $0x00000080, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0xb1, Z1, Z4
+	VADDPS      Z4, Z0, Z0
+	VPERMILPS   $0xb1, Z3, Z4
+	VADDPS      Z4, Z2, Z2
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), DX
+	MOVQ        $-1, BX
+	BZHIQ       DX, BX, BX
+	KMOVW       BX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z4
+	VADDPS      Z4, Z0, Z0
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z4
+	VADDPS      Z4, Z2, Z2
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (DI), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z4, Z2, Z2
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z2, Z4, Z2
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z2, Z2
+	VBROADCASTSS six<>+0(SB), Z4
+	VMINPS       Z0, Z4, Z0
+	VMINPS       Z2, Z4, Z2
+
+partrelu6:
+partrelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, K1, (R8)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Z4
+	VADDPS  Z4, Z0, Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z4
+	VADDPS  Z4, Z2, Z2
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Z4
+	VADDPS  Z4, Z0, Z0
+	VADDPS  Z4, Z2, Z2
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z2, Z4, Z2
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z2, Z2
+	VBROADCASTSS six<>+0(SB), Z4
+	VMINPS       Z0, Z4, Z0
+	VMINPS       Z2, Z4, Z2
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal3x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal3x2AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	VMOVUPS     (BX), Z6
+	VMOVUPS     64(BX), Z7
+	VMOVUPS     (R11), Z8
+	VFMADD231PS Z6, Z8, Z0
+	VFMADD231PS Z7, Z8, Z1
+	VMOVUPS     (R11)(AX*1), Z8
+	VFMADD231PS Z6, Z8, Z2
+	VFMADD231PS Z7, Z8, Z3
+	VMOVUPS     (R11)(AX*2), Z8
+	VFMADD231PS Z6, Z8, Z4
+	VFMADD231PS Z7, Z8, Z5
+	ADDQ        $0x00000080, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0xb1, Z1, Z6
+	VADDPS      Z6, Z0, Z0
+	VPERMILPS   $0xb1, Z3, Z6
+	VADDPS      Z6, Z2, Z2
+	VPERMILPS   $0xb1, Z5, Z6
+	VADDPS      Z6, Z4, Z4
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), DX
+	MOVQ        $-1, BX
+	BZHIQ       DX, BX, BX
+	KMOVW       BX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z6
+	VADDPS      Z6, Z0, Z0
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z6
+	VADDPS      Z6, Z2, Z2
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z6
+	VADDPS      Z6, Z4, Z4
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (DI), K1, Z6
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z6, Z4, Z4
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z2, Z6, Z2
+	VMAXPS       Z4, Z6, Z4
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z4, Z4
+	VBROADCASTSS six<>+0(SB), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z2, Z6, Z2
+	VMINPS       Z4, Z6, Z4
+
+partrelu6:
+partrelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, K1, (R8)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Z6
+	VADDPS  Z6, Z0, Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z6
+	VADDPS  Z6, Z2, Z2
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z6
+	VADDPS  Z6, Z4, Z4
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Z6
+	VADDPS  Z6, Z0, Z0
+	VADDPS  Z6, Z2, Z2
+	VADDPS  Z6, Z4, Z4
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z6, Z6, Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z2, Z6, Z2
+	VMAXPS       Z4, Z6, Z4
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z4, Z4
+	VBROADCASTSS six<>+0(SB), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z2, Z6, Z2
+	VMINPS       Z4, Z6, Z4
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal4x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal4x2AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	VMOVUPS     (BX), Z8
+	VMOVUPS     64(BX), Z9
+	VMOVUPS     (R11), Z10
+	VFMADD231PS Z8, Z10, Z0
+	VFMADD231PS Z9, Z10, Z1
+	VMOVUPS     (R11)(AX*1), Z10
+	VFMADD231PS Z8, Z10, Z2
+	VFMADD231PS Z9, Z10, Z3
+	VMOVUPS     (R11)(AX*2), Z10
+	VFMADD231PS Z8, Z10, Z4
+	VFMADD231PS Z9, Z10, Z5
+	VMOVUPS     (R12), Z10
+	VFMADD231PS Z8, Z10, Z6
+	VFMADD231PS Z9, Z10, Z7
+	ADDQ        $0x00000080, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0xb1, Z1, Z8
+	VADDPS      Z8, Z0, Z0
+	VPERMILPS   $0xb1, Z3, Z8
+	VADDPS      Z8, Z2, Z2
+	VPERMILPS   $0xb1, Z5, Z8
+	VADDPS      Z8, Z4, Z4
+	VPERMILPS   $0xb1, Z7, Z8
+	VADDPS      Z8, Z6, Z6
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), DX
+	MOVQ        $-1, BX
+	BZHIQ       DX, BX, BX
+	KMOVW       BX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z8
+	VADDPS      Z8, Z0, Z0
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z8
+	VADDPS      Z8, Z2, Z2
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z8
+	VADDPS      Z8, Z4, Z4
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z8
+	VADDPS      Z8, Z6, Z6
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (DI), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z8, Z4, Z4
+	VADDPS    Z8, Z6, Z6
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z6, Z8, Z6
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z6, Z6
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z6, Z8, Z6
+
+partrelu6:
+partrelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, K1, (R8)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Z8
+	VADDPS  Z8, Z0, Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z8
+	VADDPS  Z8, Z2, Z2
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z8
+	VADDPS  Z8, Z4, Z4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z8
+	VADDPS  Z8, Z6, Z6
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Z8
+	VADDPS  Z8, Z0, Z0
+	VADDPS  Z8, Z2, Z2
+	VADDPS  Z8, Z4, Z4
+	VADDPS  Z8, Z6, Z6
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z6, Z8, Z6
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z6, Z6
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z6, Z8, Z6
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal5x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal5x2AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	VMOVUPS     (BX), Z10
+	VMOVUPS     64(BX), Z11
+	VMOVUPS     (R11), Z12
+	VFMADD231PS Z10, Z12, Z0
+	VFMADD231PS Z11, Z12, Z1
+	VMOVUPS     (R11)(AX*1), Z12
+	VFMADD231PS Z10, Z12, Z2
+	VFMADD231PS Z11, Z12, Z3
+	VMOVUPS     (R11)(AX*2), Z12
+	VFMADD231PS Z10, Z12, Z4
+	VFMADD231PS Z11, Z12, Z5
+	VMOVUPS     (R12), Z12
+	VFMADD231PS Z10, Z12, Z6
+	VFMADD231PS Z11, Z12, Z7
+	VMOVUPS     (R12)(AX*1), Z12
+	VFMADD231PS Z10, Z12, Z8
+	VFMADD231PS Z11, Z12, Z9
+	ADDQ        $0x00000080, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0xb1, Z1, Z10
+	VADDPS      Z10, Z0, Z0
+	VPERMILPS   $0xb1, Z3, Z10
+	VADDPS      Z10, Z2, Z2
+	VPERMILPS   $0xb1, Z5, Z10
+	VADDPS      Z10, Z4, Z4
+	VPERMILPS   $0xb1, Z7, Z10
+	VADDPS      Z10, Z6, Z6
+	VPERMILPS   $0xb1, Z9, Z10
+	VADDPS      Z10, Z8, Z8
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), DX
+	MOVQ        $-1, BX
+	BZHIQ       DX, BX, BX
+	KMOVW       BX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z10
+	VADDPS      Z10, Z0, Z0
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z10
+	VADDPS      Z10, Z2, Z2
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z10
+	VADDPS      Z10, Z4, Z4
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z10
+	VADDPS      Z10, Z6, Z6
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z10
+	VADDPS      Z10, Z8, Z8
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (DI), K1, Z10
+	VADDPS    Z10, Z0, Z0
+	VADDPS    Z10, Z2, Z2
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z10, Z6, Z6
+	VADDPS    Z10, Z8, Z8
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z10, Z10, Z10
+	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z2, Z10, Z2
+	VMAXPS       Z4, Z10, Z4
+	VMAXPS       Z6, Z10, Z6
+	VMAXPS       Z8, Z10, Z8
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z10, Z8, Z8
+	VBROADCASTSS six<>+0(SB), Z10
+	VMINPS       Z0, Z10, Z0
+	VMINPS       Z2, Z10, Z2
+	VMINPS       Z4, Z10, Z4
+	VMINPS       Z6, Z10, Z6
+	VMINPS       Z8, Z10, Z8
+
+partrelu6:
+partrelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, K1, (R8)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Z10
+	VADDPS  Z10, Z0, Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z10
+	VADDPS  Z10, Z2, Z2
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z10
+	VADDPS  Z10, Z4, Z4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z10
+	VADDPS  Z10, Z6, Z6
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z10
+	VADDPS  Z10, Z8, Z8
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Z10
+	VADDPS  Z10, Z0, Z0
+	VADDPS  Z10, Z2, Z2
+	VADDPS  Z10, Z4, Z4
+	VADDPS  Z10, Z6, Z6
+	VADDPS  Z10, Z8, Z8
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z10, Z10, Z10
+	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z2, Z10, Z2
+	VMAXPS       Z4, Z10, Z4
+	VMAXPS       Z6, Z10, Z6
+	VMAXPS       Z8, Z10, Z8
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z10, Z8, Z8
+	VBROADCASTSS six<>+0(SB), Z10
+	VMINPS       Z0, Z10, Z0
+	VMINPS       Z2, Z10, Z2
+	VMINPS       Z4, Z10, Z4
+	VMINPS       Z6, Z10, Z6
+	VMINPS       Z8, Z10, Z8
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal6x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal6x2AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	VMOVUPS     (BX), Z12
+	VMOVUPS     64(BX), Z13
+	VMOVUPS     (R11), Z14
+	VFMADD231PS Z12, Z14, Z0
+	VFMADD231PS Z13, Z14, Z1
+	VMOVUPS     (R11)(AX*1), Z14
+	VFMADD231PS Z12, Z14, Z2
+	VFMADD231PS Z13, Z14, Z3
+	VMOVUPS     (R11)(AX*2), Z14
+	VFMADD231PS Z12, Z14, Z4
+	VFMADD231PS Z13, Z14, Z5
+	VMOVUPS     (R12), Z14
+	VFMADD231PS Z12, Z14, Z6
+	VFMADD231PS Z13, Z14, Z7
+	VMOVUPS     (R12)(AX*1), Z14
+	VFMADD231PS Z12, Z14, Z8
+	VFMADD231PS Z13, Z14, Z9
+	VMOVUPS     (R12)(AX*2), Z14
+	VFMADD231PS Z12, Z14, Z10
+	VFMADD231PS Z13, Z14, Z11
+	ADDQ        $0x00000080, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0xb1, Z1, Z12
+	VADDPS      Z12, Z0, Z0
+	VPERMILPS   $0xb1, Z3, Z12
+	VADDPS      Z12, Z2, Z2
+	VPERMILPS   $0xb1, Z5, Z12
+	VADDPS      Z12, Z4, Z4
+	VPERMILPS   $0xb1, Z7, Z12
+	VADDPS      Z12, Z6, Z6
+	VPERMILPS   $0xb1, Z9, Z12
+	VADDPS      Z12, Z8, Z8
+	VPERMILPS   $0xb1, Z11, Z12
+	VADDPS      Z12, Z10, Z10
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), DX
+	MOVQ        $-1, BX
+	BZHIQ       DX, BX, BX
+	KMOVW       BX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z12
+	VADDPS      Z12, Z0, Z0
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z12
+	VADDPS      Z12, Z2, Z2
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z12
+	VADDPS      Z12, Z4, Z4
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z12
+	VADDPS      Z12, Z6, Z6
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z12
+	VADDPS      Z12, Z8, Z8
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z12
+	VADDPS      Z12, Z10, Z10
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (DI), K1, Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z2, Z2
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z6, Z6
+	VADDPS    Z12, Z8, Z8
+	VADDPS    Z12, Z10, Z10
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z10, Z12, Z10
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z10, Z10
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z10, Z12, Z10
+
+partrelu6:
+partrelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, K1, (R8)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Z12
+	VADDPS  Z12, Z0, Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z12
+	VADDPS  Z12, Z2, Z2
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z12
+	VADDPS  Z12, Z4, Z4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z12
+	VADDPS  Z12, Z6, Z6
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z12
+	VADDPS  Z12, Z8, Z8
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z12
+	VADDPS  Z12, Z10, Z10
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Z12
+	VADDPS  Z12, Z0, Z0
+	VADDPS  Z12, Z2, Z2
+	VADDPS  Z12, Z4, Z4
+	VADDPS  Z12, Z6, Z6
+	VADDPS  Z12, Z8, Z8
+	VADDPS  Z12, Z10, Z10
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z10, Z12, Z10
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z10, Z10
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z10, Z12, Z10
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, (R8)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal7x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal7x2AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	LEAQ        (R12)(AX*2), R13
+	ADDQ        AX, R13
+	VMOVUPS     (BX), Z14
+	VMOVUPS     64(BX), Z15
+	VMOVUPS     (R11), Z16
+	VFMADD231PS Z14, Z16, Z0
+	VFMADD231PS Z15, Z16, Z1
+	VMOVUPS     (R11)(AX*1), Z16
+	VFMADD231PS Z14, Z16, Z2
+	VFMADD231PS Z15, Z16, Z3
+	VMOVUPS     (R11)(AX*2), Z16
+	VFMADD231PS Z14, Z16, Z4
+	VFMADD231PS Z15, Z16, Z5
+	VMOVUPS     (R12), Z16
+	VFMADD231PS Z14, Z16, Z6
+	VFMADD231PS Z15, Z16, Z7
+	VMOVUPS     (R12)(AX*1), Z16
+	VFMADD231PS Z14, Z16, Z8
+	VFMADD231PS Z15, Z16, Z9
+	VMOVUPS     (R12)(AX*2), Z16
+	VFMADD231PS Z14, Z16, Z10
+	VFMADD231PS Z15, Z16, Z11
+	VMOVUPS     (R13), Z16
+	VFMADD231PS Z14, Z16, Z12
+	VFMADD231PS Z15, Z16, Z13
+	ADDQ        $0x00000080, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0xb1, Z1, Z14
+	VADDPS      Z14, Z0, Z0
+	VPERMILPS   $0xb1, Z3, Z14
+	VADDPS      Z14, Z2, Z2
+	VPERMILPS   $0xb1, Z5, Z14
+	VADDPS      Z14, Z4, Z4
+	VPERMILPS   $0xb1, Z7, Z14
+	VADDPS      Z14, Z6, Z6
+	VPERMILPS   $0xb1, Z9, Z14
+	VADDPS      Z14, Z8, Z8
+	VPERMILPS   $0xb1, Z11, Z14
+	VADDPS      Z14, Z10, Z10
+	VPERMILPS   $0xb1, Z13, Z14
+	VADDPS      Z14, Z12, Z12
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), DX
+	MOVQ        $-1, BX
+	BZHIQ       DX, BX, BX
+	KMOVW       BX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z14
+	VADDPS      Z14, Z0, Z0
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z14
+	VADDPS      Z14, Z2, Z2
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z14
+	VADDPS      Z14, Z4, Z4
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z14
+	VADDPS      Z14, Z6, Z6
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z14
+	VADDPS      Z14, Z8, Z8
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z14
+	VADDPS      Z14, Z10, Z10
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z14
+	VADDPS      Z14, Z12, Z12
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (DI), K1, Z14
+	VADDPS    Z14, Z0, Z0
+	VADDPS    Z14, Z2, Z2
+	VADDPS    Z14, Z4, Z4
+	VADDPS    Z14, Z6, Z6
+	VADDPS    Z14, Z8, Z8
+	VADDPS    Z14, Z10, Z10
+	VADDPS    Z14, Z12, Z12
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z14, Z14, Z14
+	VMAXPS       Z0, Z14, Z0
+	VMAXPS       Z2, Z14, Z2
+	VMAXPS       Z4, Z14, Z4
+	VMAXPS       Z6, Z14, Z6
+	VMAXPS       Z8, Z14, Z8
+	VMAXPS       Z10, Z14, Z10
+	VMAXPS       Z12, Z14, Z12
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z14, Z0, Z0
+	VADDPS       Z14, Z2, Z2
+	VADDPS       Z14, Z4, Z4
+	VADDPS       Z14, Z6, Z6
+	VADDPS       Z14, Z8, Z8
+	VADDPS       Z14, Z10, Z10
+	VADDPS       Z14, Z12, Z12
+	VBROADCASTSS six<>+0(SB), Z14
+	VMINPS       Z0, Z14, Z0
+	VMINPS       Z2, Z14, Z2
+	VMINPS       Z4, Z14, Z4
+	VMINPS       Z6, Z14, Z6
+	VMINPS       Z8, Z14, Z8
+	VMINPS       Z10, Z14, Z10
+	VMINPS       Z12, Z14, Z12
+
+partrelu6:
+partrelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, K1, (R8)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Z14
+	VADDPS  Z14, Z0, Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z14
+	VADDPS  Z14, Z2, Z2
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z14
+	VADDPS  Z14, Z4, Z4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z14
+	VADDPS  Z14, Z6, Z6
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z14
+	VADDPS  Z14, Z8, Z8
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z14
+	VADDPS  Z14, Z10, Z10
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z14
+	VADDPS  Z14, Z12, Z12
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Z14
+	VADDPS  Z14, Z0, Z0
+	VADDPS  Z14, Z2, Z2
+	VADDPS  Z14, Z4, Z4
+	VADDPS  Z14, Z6, Z6
+	VADDPS  Z14, Z8, Z8
+	VADDPS  Z14, Z10, Z10
+	VADDPS  Z14, Z12, Z12
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z14, Z14, Z14
+	VMAXPS       Z0, Z14, Z0
+	VMAXPS       Z2, Z14, Z2
+	VMAXPS       Z4, Z14, Z4
+	VMAXPS       Z6, Z14, Z6
+	VMAXPS       Z8, Z14, Z8
+	VMAXPS       Z10, Z14, Z10
+	VMAXPS       Z12, Z14, Z12
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z14, Z0, Z0
+	VADDPS       Z14, Z2, Z2
+	VADDPS       Z14, Z4, Z4
+	VADDPS       Z14, Z6, Z6
+	VADDPS       Z14, Z8, Z8
+	VADDPS       Z14, Z10, Z10
+	VADDPS       Z14, Z12, Z12
+	VBROADCASTSS six<>+0(SB), Z14
+	VMINPS       Z0, Z14, Z0
+	VMINPS       Z2, Z14, Z2
+	VMINPS       Z4, Z14, Z4
+	VMINPS       Z6, Z14, Z6
+	VMINPS       Z8, Z14, Z8
+	VMINPS       Z10, Z14, Z10
+	VMINPS       Z12, Z14, Z12
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, (R8)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal8x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal8x2AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	LEAQ        (R12)(AX*2), R13
+	ADDQ        AX, R13
+	VMOVUPS     (BX), Z16
+	VMOVUPS     64(BX), Z17
+	VMOVUPS     (R11), Z18
+	VFMADD231PS Z16, Z18, Z0
+	VFMADD231PS Z17, Z18, Z1
+	VMOVUPS     (R11)(AX*1), Z18
+	VFMADD231PS Z16, Z18, Z2
+	VFMADD231PS Z17, Z18, Z3
+	VMOVUPS     (R11)(AX*2), Z18
+	VFMADD231PS Z16, Z18, Z4
+	VFMADD231PS Z17, Z18, Z5
+	VMOVUPS     (R12), Z18
+	VFMADD231PS Z16, Z18, Z6
+	VFMADD231PS Z17, Z18, Z7
+	VMOVUPS     (R12)(AX*1), Z18
+	VFMADD231PS Z16, Z18, Z8
+	VFMADD231PS Z17, Z18, Z9
+	VMOVUPS     (R12)(AX*2), Z18
+	VFMADD231PS Z16, Z18, Z10
+	VFMADD231PS Z17, Z18, Z11
+	VMOVUPS     (R13), Z18
+	VFMADD231PS Z16, Z18, Z12
+	VFMADD231PS Z17, Z18, Z13
+	VMOVUPS     (R13)(AX*1), Z18
+	VFMADD231PS Z16, Z18, Z14
+	VFMADD231PS Z17, Z18, Z15
+	ADDQ        $0x00000080, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0xb1, Z1, Z16
+	VADDPS      Z16, Z0, Z0
+	VPERMILPS   $0xb1, Z3, Z16
+	VADDPS      Z16, Z2, Z2
+	VPERMILPS   $0xb1, Z5, Z16
+	VADDPS      Z16, Z4, Z4
+	VPERMILPS   $0xb1, Z7, Z16
+	VADDPS      Z16, Z6, Z6
+	VPERMILPS   $0xb1, Z9, Z16
+	VADDPS      Z16, Z8, Z8
+	VPERMILPS   $0xb1, Z11, Z16
+	VADDPS      Z16, Z10, Z10
+	VPERMILPS   $0xb1, Z13, Z16
+	VADDPS      Z16, Z12, Z12
+	VPERMILPS   $0xb1, Z15, Z16
+	VADDPS      Z16, Z14, Z14
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), DX
+	MOVQ        $-1, BX
+	BZHIQ       DX, BX, BX
+	KMOVW       BX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z16
+	VADDPS      Z16, Z0, Z0
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z16
+	VADDPS      Z16, Z2, Z2
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z16
+	VADDPS      Z16, Z4, Z4
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z16
+	VADDPS      Z16, Z6, Z6
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z16
+	VADDPS      Z16, Z8, Z8
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z16
+	VADDPS      Z16, Z10, Z10
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z16
+	VADDPS      Z16, Z12, Z12
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z16
+	VADDPS      Z16, Z14, Z14
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (DI), K1, Z16
+	VADDPS    Z16, Z0, Z0
+	VADDPS    Z16, Z2, Z2
+	VADDPS    Z16, Z4, Z4
+	VADDPS    Z16, Z6, Z6
+	VADDPS    Z16, Z8, Z8
+	VADDPS    Z16, Z10, Z10
+	VADDPS    Z16, Z12, Z12
+	VADDPS    Z16, Z14, Z14
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z16, Z16, Z16
+	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z2, Z16, Z2
+	VMAXPS       Z4, Z16, Z4
+	VMAXPS       Z6, Z16, Z6
+	VMAXPS       Z8, Z16, Z8
+	VMAXPS       Z10, Z16, Z10
+	VMAXPS       Z12, Z16, Z12
+	VMAXPS       Z14, Z16, Z14
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z16, Z14, Z14
+	VBROADCASTSS six<>+0(SB), Z16
+	VMINPS       Z0, Z16, Z0
+	VMINPS       Z2, Z16, Z2
+	VMINPS       Z4, Z16, Z4
+	VMINPS       Z6, Z16, Z6
+	VMINPS       Z8, Z16, Z8
+	VMINPS       Z10, Z16, Z10
+	VMINPS       Z12, Z16, Z12
+	VMINPS       Z14, Z16, Z14
+
+partrelu6:
+partrelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z14, K1, (R8)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Z16
+	VADDPS  Z16, Z0, Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z16
+	VADDPS  Z16, Z2, Z2
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z16
+	VADDPS  Z16, Z4, Z4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z16
+	VADDPS  Z16, Z6, Z6
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z16
+	VADDPS  Z16, Z8, Z8
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z16
+	VADDPS  Z16, Z10, Z10
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z16
+	VADDPS  Z16, Z12, Z12
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z16
+	VADDPS  Z16, Z14, Z14
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Z16
+	VADDPS  Z16, Z0, Z0
+	VADDPS  Z16, Z2, Z2
+	VADDPS  Z16, Z4, Z4
+	VADDPS  Z16, Z6, Z6
+	VADDPS  Z16, Z8, Z8
+	VADDPS  Z16, Z10, Z10
+	VADDPS  Z16, Z12, Z12
+	VADDPS  Z16, Z14, Z14
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z16, Z16, Z16
+	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z2, Z16, Z2
+	VMAXPS       Z4, Z16, Z4
+	VMAXPS       Z6, Z16, Z6
+	VMAXPS       Z8, Z16, Z8
+	VMAXPS       Z10, Z16, Z10
+	VMAXPS       Z12, Z16, Z12
+	VMAXPS       Z14, Z16, Z14
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z16, Z14, Z14
+	VBROADCASTSS six<>+0(SB), Z16
+	VMINPS       Z0, Z16, Z0
+	VMINPS       Z2, Z16, Z2
+	VMINPS       Z4, Z16, Z4
+	VMINPS       Z6, Z16, Z6
+	VMINPS       Z8, Z16, Z8
+	VMINPS       Z10, Z16, Z10
+	VMINPS       Z12, Z16, Z12
+	VMINPS       Z14, Z16, Z14
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z14, (R8)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal9x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal9x2AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	LEAQ        (R12)(AX*2), R13
+	ADDQ        AX, R13
+	VMOVUPS     (BX), Z18
+	VMOVUPS     64(BX), Z19
+	VMOVUPS     (R11), Z20
+	VFMADD231PS Z18, Z20, Z0
+	VFMADD231PS Z19, Z20, Z1
+	VMOVUPS     (R11)(AX*1), Z20
+	VFMADD231PS Z18, Z20, Z2
+	VFMADD231PS Z19, Z20, Z3
+	VMOVUPS     (R11)(AX*2), Z20
+	VFMADD231PS Z18, Z20, Z4
+	VFMADD231PS Z19, Z20, Z5
+	VMOVUPS     (R12), Z20
+	VFMADD231PS Z18, Z20, Z6
+	VFMADD231PS Z19, Z20, Z7
+	VMOVUPS     (R12)(AX*1), Z20
+	VFMADD231PS Z18, Z20, Z8
+	VFMADD231PS Z19, Z20, Z9
+	VMOVUPS     (R12)(AX*2), Z20
+	VFMADD231PS Z18, Z20, Z10
+	VFMADD231PS Z19, Z20, Z11
+	VMOVUPS     (R13), Z20
+	VFMADD231PS Z18, Z20, Z12
+	VFMADD231PS Z19, Z20, Z13
+	VMOVUPS     (R13)(AX*1), Z20
+	VFMADD231PS Z18, Z20, Z14
+	VFMADD231PS Z19, Z20, Z15
+	VMOVUPS     (R13)(AX*2), Z20
+	VFMADD231PS Z18, Z20, Z16
+	VFMADD231PS Z19, Z20, Z17
+	ADDQ        $0x00000080, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0xb1, Z1, Z18
+	VADDPS      Z18, Z0, Z0
+	VPERMILPS   $0xb1, Z3, Z18
+	VADDPS      Z18, Z2, Z2
+	VPERMILPS   $0xb1, Z5, Z18
+	VADDPS      Z18, Z4, Z4
+	VPERMILPS   $0xb1, Z7, Z18
+	VADDPS      Z18, Z6, Z6
+	VPERMILPS   $0xb1, Z9, Z18
+	VADDPS      Z18, Z8, Z8
+	VPERMILPS   $0xb1, Z11, Z18
+	VADDPS      Z18, Z10, Z10
+	VPERMILPS   $0xb1, Z13, Z18
+	VADDPS      Z18, Z12, Z12
+	VPERMILPS   $0xb1, Z15, Z18
+	VADDPS      Z18, Z14, Z14
+	VPERMILPS   $0xb1, Z17, Z18
+	VADDPS      Z18, Z16, Z16
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), DX
+	MOVQ        $-1, BX
+	BZHIQ       DX, BX, BX
+	KMOVW       BX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z18
+	VADDPS      Z18, Z0, Z0
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z18
+	VADDPS      Z18, Z2, Z2
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z18
+	VADDPS      Z18, Z4, Z4
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z18
+	VADDPS      Z18, Z6, Z6
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z18
+	VADDPS      Z18, Z8, Z8
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z18
+	VADDPS      Z18, Z10, Z10
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z18
+	VADDPS      Z18, Z12, Z12
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z18
+	VADDPS      Z18, Z14, Z14
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z18
+	VADDPS      Z18, Z16, Z16
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (DI), K1, Z18
+	VADDPS    Z18, Z0, Z0
+	VADDPS    Z18, Z2, Z2
+	VADDPS    Z18, Z4, Z4
+	VADDPS    Z18, Z6, Z6
+	VADDPS    Z18, Z8, Z8
+	VADDPS    Z18, Z10, Z10
+	VADDPS    Z18, Z12, Z12
+	VADDPS    Z18, Z14, Z14
+	VADDPS    Z18, Z16, Z16
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z18, Z18, Z18
+	VMAXPS       Z0, Z18, Z0
+	VMAXPS       Z2, Z18, Z2
+	VMAXPS       Z4, Z18, Z4
+	VMAXPS       Z6, Z18, Z6
+	VMAXPS       Z8, Z18, Z8
+	VMAXPS       Z10, Z18, Z10
+	VMAXPS       Z12, Z18, Z12
+	VMAXPS       Z14, Z18, Z14
+	VMAXPS       Z16, Z18, Z16
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z18, Z2, Z2
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z18, Z8, Z8
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z18, Z14, Z14
+	VADDPS       Z18, Z16, Z16
+	VBROADCASTSS six<>+0(SB), Z18
+	VMINPS       Z0, Z18, Z0
+	VMINPS       Z2, Z18, Z2
+	VMINPS       Z4, Z18, Z4
+	VMINPS       Z6, Z18, Z6
+	VMINPS       Z8, Z18, Z8
+	VMINPS       Z10, Z18, Z10
+	VMINPS       Z12, Z18, Z12
+	VMINPS       Z14, Z18, Z14
+	VMINPS       Z16, Z18, Z16
+
+partrelu6:
+partrelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z14, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z16, K1, (R8)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Z18
+	VADDPS  Z18, Z0, Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z18
+	VADDPS  Z18, Z2, Z2
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z18
+	VADDPS  Z18, Z4, Z4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z18
+	VADDPS  Z18, Z6, Z6
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z18
+	VADDPS  Z18, Z8, Z8
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z18
+	VADDPS  Z18, Z10, Z10
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z18
+	VADDPS  Z18, Z12, Z12
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z18
+	VADDPS  Z18, Z14, Z14
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z18
+	VADDPS  Z18, Z16, Z16
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Z18
+	VADDPS  Z18, Z0, Z0
+	VADDPS  Z18, Z2, Z2
+	VADDPS  Z18, Z4, Z4
+	VADDPS  Z18, Z6, Z6
+	VADDPS  Z18, Z8, Z8
+	VADDPS  Z18, Z10, Z10
+	VADDPS  Z18, Z12, Z12
+	VADDPS  Z18, Z14, Z14
+	VADDPS  Z18, Z16, Z16
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z18, Z18, Z18
+	VMAXPS       Z0, Z18, Z0
+	VMAXPS       Z2, Z18, Z2
+	VMAXPS       Z4, Z18, Z4
+	VMAXPS       Z6, Z18, Z6
+	VMAXPS       Z8, Z18, Z8
+	VMAXPS       Z10, Z18, Z10
+	VMAXPS       Z12, Z18, Z12
+	VMAXPS       Z14, Z18, Z14
+	VMAXPS       Z16, Z18, Z16
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z18, Z2, Z2
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z18, Z8, Z8
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z18, Z14, Z14
+	VADDPS       Z18, Z16, Z16
+	VBROADCASTSS six<>+0(SB), Z18
+	VMINPS       Z0, Z18, Z0
+	VMINPS       Z2, Z18, Z2
+	VMINPS       Z4, Z18, Z4
+	VMINPS       Z6, Z18, Z6
+	VMINPS       Z8, Z18, Z8
+	VMINPS       Z10, Z18, Z10
+	VMINPS       Z12, Z18, Z12
+	VMINPS       Z14, Z18, Z14
+	VMINPS       Z16, Z18, Z16
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z14, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z16, (R8)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal10x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal10x2AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	LEAQ        (R12)(AX*2), R13
+	ADDQ        AX, R13
+	LEAQ        (R13)(AX*2), R14
+	ADDQ        AX, R14
+	VMOVUPS     (BX), Z20
+	VMOVUPS     64(BX), Z21
+	VMOVUPS     (R11), Z22
+	VFMADD231PS Z20, Z22, Z0
+	VFMADD231PS Z21, Z22, Z1
+	VMOVUPS     (R11)(AX*1), Z22
+	VFMADD231PS Z20, Z22, Z2
+	VFMADD231PS Z21, Z22, Z3
+	VMOVUPS     (R11)(AX*2), Z22
+	VFMADD231PS Z20, Z22, Z4
+	VFMADD231PS Z21, Z22, Z5
+	VMOVUPS     (R12), Z22
+	VFMADD231PS Z20, Z22, Z6
+	VFMADD231PS Z21, Z22, Z7
+	VMOVUPS     (R12)(AX*1), Z22
+	VFMADD231PS Z20, Z22, Z8
+	VFMADD231PS Z21, Z22, Z9
+	VMOVUPS     (R12)(AX*2), Z22
+	VFMADD231PS Z20, Z22, Z10
+	VFMADD231PS Z21, Z22, Z11
+	VMOVUPS     (R13), Z22
+	VFMADD231PS Z20, Z22, Z12
+	VFMADD231PS Z21, Z22, Z13
+	VMOVUPS     (R13)(AX*1), Z22
+	VFMADD231PS Z20, Z22, Z14
+	VFMADD231PS Z21, Z22, Z15
+	VMOVUPS     (R13)(AX*2), Z22
+	VFMADD231PS Z20, Z22, Z16
+	VFMADD231PS Z21, Z22, Z17
+	VMOVUPS     (R14), Z22
+	VFMADD231PS Z20, Z22, Z18
+	VFMADD231PS Z21, Z22, Z19
+	ADDQ        $0x00000080, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0xb1, Z1, Z20
+	VADDPS      Z20, Z0, Z0
+	VPERMILPS   $0xb1, Z3, Z20
+	VADDPS      Z20, Z2, Z2
+	VPERMILPS   $0xb1, Z5, Z20
+	VADDPS      Z20, Z4, Z4
+	VPERMILPS   $0xb1, Z7, Z20
+	VADDPS      Z20, Z6, Z6
+	VPERMILPS   $0xb1, Z9, Z20
+	VADDPS      Z20, Z8, Z8
+	VPERMILPS   $0xb1, Z11, Z20
+	VADDPS      Z20, Z10, Z10
+	VPERMILPS   $0xb1, Z13, Z20
+	VADDPS      Z20, Z12, Z12
+	VPERMILPS   $0xb1, Z15, Z20
+	VADDPS      Z20, Z14, Z14
+	VPERMILPS   $0xb1, Z17, Z20
+	VADDPS      Z20, Z16, Z16
+	VPERMILPS   $0xb1, Z19, Z20
+	VADDPS      Z20, Z18, Z18
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), DX
+	MOVQ        $-1, BX
+	BZHIQ       DX, BX, BX
+	KMOVW       BX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z20
+	VADDPS      Z20, Z0, Z0
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z20
+	VADDPS      Z20, Z2, Z2
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z20
+	VADDPS      Z20, Z4, Z4
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z20
+	VADDPS      Z20, Z6, Z6
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z20
+	VADDPS      Z20, Z8, Z8
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z20
+	VADDPS      Z20, Z10, Z10
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z20
+	VADDPS      Z20, Z12, Z12
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z20
+	VADDPS      Z20, Z14, Z14
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z20
+	VADDPS      Z20, Z16, Z16
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z20
+	VADDPS      Z20, Z18, Z18
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (DI), K1, Z20
+	VADDPS    Z20, Z0, Z0
+	VADDPS    Z20, Z2, Z2
+	VADDPS    Z20, Z4, Z4
+	VADDPS    Z20, Z6, Z6
+	VADDPS    Z20, Z8, Z8
+	VADDPS    Z20, Z10, Z10
+	VADDPS    Z20, Z12, Z12
+	VADDPS    Z20, Z14, Z14
+	VADDPS    Z20, Z16, Z16
+	VADDPS    Z20, Z18, Z18
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z20, Z20, Z20
+	VMAXPS       Z0, Z20, Z0
+	VMAXPS       Z2, Z20, Z2
+	VMAXPS       Z4, Z20, Z4
+	VMAXPS       Z6, Z20, Z6
+	VMAXPS       Z8, Z20, Z8
+	VMAXPS       Z10, Z20, Z10
+	VMAXPS       Z12, Z20, Z12
+	VMAXPS       Z14, Z20, Z14
+	VMAXPS       Z16, Z20, Z16
+	VMAXPS       Z18, Z20, Z18
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z20, Z18, Z18
+	VBROADCASTSS six<>+0(SB), Z20
+	VMINPS       Z0, Z20, Z0
+	VMINPS       Z2, Z20, Z2
+	VMINPS       Z4, Z20, Z4
+	VMINPS       Z6, Z20, Z6
+	VMINPS       Z8, Z20, Z8
+	VMINPS       Z10, Z20, Z10
+	VMINPS       Z12, Z20, Z12
+	VMINPS       Z14, Z20, Z14
+	VMINPS       Z16, Z20, Z16
+	VMINPS       Z18, Z20, Z18
+
+partrelu6:
+partrelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z14, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z16, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z18, K1, (R8)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Z20
+	VADDPS  Z20, Z0, Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z20
+	VADDPS  Z20, Z2, Z2
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z20
+	VADDPS  Z20, Z4, Z4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z20
+	VADDPS  Z20, Z6, Z6
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z20
+	VADDPS  Z20, Z8, Z8
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z20
+	VADDPS  Z20, Z10, Z10
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z20
+	VADDPS  Z20, Z12, Z12
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z20
+	VADDPS  Z20, Z14, Z14
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z20
+	VADDPS  Z20, Z16, Z16
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z20
+	VADDPS  Z20, Z18, Z18
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Z20
+	VADDPS  Z20, Z0, Z0
+	VADDPS  Z20, Z2, Z2
+	VADDPS  Z20, Z4, Z4
+	VADDPS  Z20, Z6, Z6
+	VADDPS  Z20, Z8, Z8
+	VADDPS  Z20, Z10, Z10
+	VADDPS  Z20, Z12, Z12
+	VADDPS  Z20, Z14, Z14
+	VADDPS  Z20, Z16, Z16
+	VADDPS  Z20, Z18, Z18
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z20, Z20, Z20
+	VMAXPS       Z0, Z20, Z0
+	VMAXPS       Z2, Z20, Z2
+	VMAXPS       Z4, Z20, Z4
+	VMAXPS       Z6, Z20, Z6
+	VMAXPS       Z8, Z20, Z8
+	VMAXPS       Z10, Z20, Z10
+	VMAXPS       Z12, Z20, Z12
+	VMAXPS       Z14, Z20, Z14
+	VMAXPS       Z16, Z20, Z16
+	VMAXPS       Z18, Z20, Z18
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z20, Z18, Z18
+	VBROADCASTSS six<>+0(SB), Z20
+	VMINPS       Z0, Z20, Z0
+	VMINPS       Z2, Z20, Z2
+	VMINPS       Z4, Z20, Z4
+	VMINPS       Z6, Z20, Z6
+	VMINPS       Z8, Z20, Z8
+	VMINPS       Z10, Z20, Z10
+	VMINPS       Z12, Z20, Z12
+	VMINPS       Z14, Z20, Z14
+	VMINPS       Z16, Z20, Z16
+	VMINPS       Z18, Z20, Z18
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z14, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z16, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z18, (R8)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal11x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal11x2AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	LEAQ        (R12)(AX*2), R13
+	ADDQ        AX, R13
+	LEAQ        (R13)(AX*2), R14
+	ADDQ        AX, R14
+	VMOVUPS     (BX), Z22
+	VMOVUPS     64(BX), Z23
+	VMOVUPS     (R11), Z24
+	VFMADD231PS Z22, Z24, Z0
+	VFMADD231PS Z23, Z24, Z1
+	VMOVUPS     (R11)(AX*1), Z24
+	VFMADD231PS Z22, Z24, Z2
+	VFMADD231PS Z23, Z24, Z3
+	VMOVUPS     (R11)(AX*2), Z24
+	VFMADD231PS Z22, Z24, Z4
+	VFMADD231PS Z23, Z24, Z5
+	VMOVUPS     (R12), Z24
+	VFMADD231PS Z22, Z24, Z6
+	VFMADD231PS Z23, Z24, Z7
+	VMOVUPS     (R12)(AX*1), Z24
+	VFMADD231PS Z22, Z24, Z8
+	VFMADD231PS Z23, Z24, Z9
+	VMOVUPS     (R12)(AX*2), Z24
+	VFMADD231PS Z22, Z24, Z10
+	VFMADD231PS Z23, Z24, Z11
+	VMOVUPS     (R13), Z24
+	VFMADD231PS Z22, Z24, Z12
+	VFMADD231PS Z23, Z24, Z13
+	VMOVUPS     (R13)(AX*1), Z24
+	VFMADD231PS Z22, Z24, Z14
+	VFMADD231PS Z23, Z24, Z15
+	VMOVUPS     (R13)(AX*2), Z24
+	VFMADD231PS Z22, Z24, Z16
+	VFMADD231PS Z23, Z24, Z17
+	VMOVUPS     (R14), Z24
+	VFMADD231PS Z22, Z24, Z18
+	VFMADD231PS Z23, Z24, Z19
+	VMOVUPS     (R14)(AX*1), Z24
+	VFMADD231PS Z22, Z24, Z20
+	VFMADD231PS Z23, Z24, Z21
+	ADDQ        $0x00000080, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0xb1, Z1, Z22
+	VADDPS      Z22, Z0, Z0
+	VPERMILPS   $0xb1, Z3, Z22
+	VADDPS      Z22, Z2, Z2
+	VPERMILPS   $0xb1, Z5, Z22
+	VADDPS      Z22, Z4, Z4
+	VPERMILPS   $0xb1, Z7, Z22
+	VADDPS      Z22, Z6, Z6
+	VPERMILPS   $0xb1, Z9, Z22
+	VADDPS      Z22, Z8, Z8
+	VPERMILPS   $0xb1, Z11, Z22
+	VADDPS      Z22, Z10, Z10
+	VPERMILPS   $0xb1, Z13, Z22
+	VADDPS      Z22, Z12, Z12
+	VPERMILPS   $0xb1, Z15, Z22
+	VADDPS      Z22, Z14, Z14
+	VPERMILPS   $0xb1, Z17, Z22
+	VADDPS      Z22, Z16, Z16
+	VPERMILPS   $0xb1, Z19, Z22
+	VADDPS      Z22, Z18, Z18
+	VPERMILPS   $0xb1, Z21, Z22
+	VADDPS      Z22, Z20, Z20
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), DX
+	MOVQ        $-1, BX
+	BZHIQ       DX, BX, BX
+	KMOVW       BX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z22
+	VADDPS      Z22, Z0, Z0
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z22
+	VADDPS      Z22, Z2, Z2
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z22
+	VADDPS      Z22, Z4, Z4
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z22
+	VADDPS      Z22, Z6, Z6
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z22
+	VADDPS      Z22, Z8, Z8
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z22
+	VADDPS      Z22, Z10, Z10
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z22
+	VADDPS      Z22, Z12, Z12
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z22
+	VADDPS      Z22, Z14, Z14
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z22
+	VADDPS      Z22, Z16, Z16
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z22
+	VADDPS      Z22, Z18, Z18
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z22
+	VADDPS      Z22, Z20, Z20
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (DI), K1, Z22
+	VADDPS    Z22, Z0, Z0
+	VADDPS    Z22, Z2, Z2
+	VADDPS    Z22, Z4, Z4
+	VADDPS    Z22, Z6, Z6
+	VADDPS    Z22, Z8, Z8
+	VADDPS    Z22, Z10, Z10
+	VADDPS    Z22, Z12, Z12
+	VADDPS    Z22, Z14, Z14
+	VADDPS    Z22, Z16, Z16
+	VADDPS    Z22, Z18, Z18
+	VADDPS    Z22, Z20, Z20
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z22, Z22, Z22
+	VMAXPS       Z0, Z22, Z0
+	VMAXPS       Z2, Z22, Z2
+	VMAXPS       Z4, Z22, Z4
+	VMAXPS       Z6, Z22, Z6
+	VMAXPS       Z8, Z22, Z8
+	VMAXPS       Z10, Z22, Z10
+	VMAXPS       Z12, Z22, Z12
+	VMAXPS       Z14, Z22, Z14
+	VMAXPS       Z16, Z22, Z16
+	VMAXPS       Z18, Z22, Z18
+	VMAXPS       Z20, Z22, Z20
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z22, Z0, Z0
+	VADDPS       Z22, Z2, Z2
+	VADDPS       Z22, Z4, Z4
+	VADDPS       Z22, Z6, Z6
+	VADDPS       Z22, Z8, Z8
+	VADDPS       Z22, Z10, Z10
+	VADDPS       Z22, Z12, Z12
+	VADDPS       Z22, Z14, Z14
+	VADDPS       Z22, Z16, Z16
+	VADDPS       Z22, Z18, Z18
+	VADDPS       Z22, Z20, Z20
+	VBROADCASTSS six<>+0(SB), Z22
+	VMINPS       Z0, Z22, Z0
+	VMINPS       Z2, Z22, Z2
+	VMINPS       Z4, Z22, Z4
+	VMINPS       Z6, Z22, Z6
+	VMINPS       Z8, Z22, Z8
+	VMINPS       Z10, Z22, Z10
+	VMINPS       Z12, Z22, Z12
+	VMINPS       Z14, Z22, Z14
+	VMINPS       Z16, Z22, Z16
+	VMINPS       Z18, Z22, Z18
+	VMINPS       Z20, Z22, Z20
+
+partrelu6:
+partrelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z14, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z16, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z18, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z20, K1, (R8)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Z22
+	VADDPS  Z22, Z0, Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z22
+	VADDPS  Z22, Z2, Z2
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z22
+	VADDPS  Z22, Z4, Z4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z22
+	VADDPS  Z22, Z6, Z6
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z22
+	VADDPS  Z22, Z8, Z8
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z22
+	VADDPS  Z22, Z10, Z10
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z22
+	VADDPS  Z22, Z12, Z12
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z22
+	VADDPS  Z22, Z14, Z14
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z22
+	VADDPS  Z22, Z16, Z16
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z22
+	VADDPS  Z22, Z18, Z18
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z22
+	VADDPS  Z22, Z20, Z20
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Z22
+	VADDPS  Z22, Z0, Z0
+	VADDPS  Z22, Z2, Z2
+	VADDPS  Z22, Z4, Z4
+	VADDPS  Z22, Z6, Z6
+	VADDPS  Z22, Z8, Z8
+	VADDPS  Z22, Z10, Z10
+	VADDPS  Z22, Z12, Z12
+	VADDPS  Z22, Z14, Z14
+	VADDPS  Z22, Z16, Z16
+	VADDPS  Z22, Z18, Z18
+	VADDPS  Z22, Z20, Z20
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z22, Z22, Z22
+	VMAXPS       Z0, Z22, Z0
+	VMAXPS       Z2, Z22, Z2
+	VMAXPS       Z4, Z22, Z4
+	VMAXPS       Z6, Z22, Z6
+	VMAXPS       Z8, Z22, Z8
+	VMAXPS       Z10, Z22, Z10
+	VMAXPS       Z12, Z22, Z12
+	VMAXPS       Z14, Z22, Z14
+	VMAXPS       Z16, Z22, Z16
+	VMAXPS       Z18, Z22, Z18
+	VMAXPS       Z20, Z22, Z20
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z22, Z0, Z0
+	VADDPS       Z22, Z2, Z2
+	VADDPS       Z22, Z4, Z4
+	VADDPS       Z22, Z6, Z6
+	VADDPS       Z22, Z8, Z8
+	VADDPS       Z22, Z10, Z10
+	VADDPS       Z22, Z12, Z12
+	VADDPS       Z22, Z14, Z14
+	VADDPS       Z22, Z16, Z16
+	VADDPS       Z22, Z18, Z18
+	VADDPS       Z22, Z20, Z20
+	VBROADCASTSS six<>+0(SB), Z22
+	VMINPS       Z0, Z22, Z0
+	VMINPS       Z2, Z22, Z2
+	VMINPS       Z4, Z22, Z4
+	VMINPS       Z6, Z22, Z6
+	VMINPS       Z8, Z22, Z8
+	VMINPS       Z10, Z22, Z10
+	VMINPS       Z12, Z22, Z12
+	VMINPS       Z14, Z22, Z14
+	VMINPS       Z16, Z22, Z16
+	VMINPS       Z18, Z22, Z18
+	VMINPS       Z20, Z22, Z20
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z14, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z16, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z18, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z20, (R8)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal12x2AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal12x2AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	LEAQ        (R12)(AX*2), R13
+	ADDQ        AX, R13
+	LEAQ        (R13)(AX*2), R14
+	ADDQ        AX, R14
+	VMOVUPS     (BX), Z24
+	VMOVUPS     64(BX), Z25
+	VMOVUPS     (R11), Z26
+	VFMADD231PS Z24, Z26, Z0
+	VFMADD231PS Z25, Z26, Z1
+	VMOVUPS     (R11)(AX*1), Z26
+	VFMADD231PS Z24, Z26, Z2
+	VFMADD231PS Z25, Z26, Z3
+	VMOVUPS     (R11)(AX*2), Z26
+	VFMADD231PS Z24, Z26, Z4
+	VFMADD231PS Z25, Z26, Z5
+	VMOVUPS     (R12), Z26
+	VFMADD231PS Z24, Z26, Z6
+	VFMADD231PS Z25, Z26, Z7
+	VMOVUPS     (R12)(AX*1), Z26
+	VFMADD231PS Z24, Z26, Z8
+	VFMADD231PS Z25, Z26, Z9
+	VMOVUPS     (R12)(AX*2), Z26
+	VFMADD231PS Z24, Z26, Z10
+	VFMADD231PS Z25, Z26, Z11
+	VMOVUPS     (R13), Z26
+	VFMADD231PS Z24, Z26, Z12
+	VFMADD231PS Z25, Z26, Z13
+	VMOVUPS     (R13)(AX*1), Z26
+	VFMADD231PS Z24, Z26, Z14
+	VFMADD231PS Z25, Z26, Z15
+	VMOVUPS     (R13)(AX*2), Z26
+	VFMADD231PS Z24, Z26, Z16
+	VFMADD231PS Z25, Z26, Z17
+	VMOVUPS     (R14), Z26
+	VFMADD231PS Z24, Z26, Z18
+	VFMADD231PS Z25, Z26, Z19
+	VMOVUPS     (R14)(AX*1), Z26
+	VFMADD231PS Z24, Z26, Z20
+	VFMADD231PS Z25, Z26, Z21
+	VMOVUPS     (R14)(AX*2), Z26
+	VFMADD231PS Z24, Z26, Z22
+	VFMADD231PS Z25, Z26, Z23
+	ADDQ        $0x00000080, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0xb1, Z1, Z24
+	VADDPS      Z24, Z0, Z0
+	VPERMILPS   $0xb1, Z3, Z24
+	VADDPS      Z24, Z2, Z2
+	VPERMILPS   $0xb1, Z5, Z24
+	VADDPS      Z24, Z4, Z4
+	VPERMILPS   $0xb1, Z7, Z24
+	VADDPS      Z24, Z6, Z6
+	VPERMILPS   $0xb1, Z9, Z24
+	VADDPS      Z24, Z8, Z8
+	VPERMILPS   $0xb1, Z11, Z24
+	VADDPS      Z24, Z10, Z10
+	VPERMILPS   $0xb1, Z13, Z24
+	VADDPS      Z24, Z12, Z12
+	VPERMILPS   $0xb1, Z15, Z24
+	VADDPS      Z24, Z14, Z14
+	VPERMILPS   $0xb1, Z17, Z24
+	VADDPS      Z24, Z16, Z16
+	VPERMILPS   $0xb1, Z19, Z24
+	VADDPS      Z24, Z18, Z18
+	VPERMILPS   $0xb1, Z21, Z24
+	VADDPS      Z24, Z20, Z20
+	VPERMILPS   $0xb1, Z23, Z24
+	VADDPS      Z24, Z22, Z22
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), DX
+	MOVQ        $-1, BX
+	BZHIQ       DX, BX, BX
+	KMOVW       BX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z0, Z0
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z2, Z2
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z4, Z4
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z6, Z6
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z8, Z8
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z10, Z10
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z12, Z12
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z14, Z14
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z16, Z16
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z18, Z18
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z20, Z20
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z22, Z22
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (DI), K1, Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z2, Z2
+	VADDPS    Z24, Z4, Z4
+	VADDPS    Z24, Z6, Z6
+	VADDPS    Z24, Z8, Z8
+	VADDPS    Z24, Z10, Z10
+	VADDPS    Z24, Z12, Z12
+	VADDPS    Z24, Z14, Z14
+	VADDPS    Z24, Z16, Z16
+	VADDPS    Z24, Z18, Z18
+	VADDPS    Z24, Z20, Z20
+	VADDPS    Z24, Z22, Z22
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z22, Z24, Z22
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z22, Z22
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z20, Z24, Z20
+	VMINPS       Z22, Z24, Z22
+
+partrelu6:
+partrelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z14, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z16, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z18, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z20, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z22, K1, (R8)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z0, Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z2, Z2
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z4, Z4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z6, Z6
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z8, Z8
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z10, Z10
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z12, Z12
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z14, Z14
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z16, Z16
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z18, Z18
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z20, Z20
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z22, Z22
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Z24
+	VADDPS  Z24, Z0, Z0
+	VADDPS  Z24, Z2, Z2
+	VADDPS  Z24, Z4, Z4
+	VADDPS  Z24, Z6, Z6
+	VADDPS  Z24, Z8, Z8
+	VADDPS  Z24, Z10, Z10
+	VADDPS  Z24, Z12, Z12
+	VADDPS  Z24, Z14, Z14
+	VADDPS  Z24, Z16, Z16
+	VADDPS  Z24, Z18, Z18
+	VADDPS  Z24, Z20, Z20
+	VADDPS  Z24, Z22, Z22
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z22, Z24, Z22
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z22, Z22
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z20, Z24, Z20
+	VMINPS       Z22, Z24, Z22
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z14, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z16, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z18, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z20, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z22, (R8)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal1x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal1x4AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), AX
+
+below:
+	MOVQ a+32(FP), AX
+	MOVQ b+56(FP), CX
+	MOVQ c+64(FP), DX
+	MOVQ bias+88(FP), BX
+	MOVQ n+8(FP), R8
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   at+24(FP), SI
+	MOVQ   k+16(FP), DI
+
+tap:
+	MOVQ        (SI), R9
+	ADDQ        AX, R9
+	ADDQ        $0x08, SI
+	VMOVUPS     (CX), Z4
+	VMOVUPS     64(CX), Z5
+	VMOVUPS     128(CX), Z6
+	VMOVUPS     192(CX), Z7
+	VMOVUPS     (R9), Z8
+	VFMADD231PS Z4, Z8, Z0
+	VFMADD231PS Z5, Z8, Z1
+	VFMADD231PS Z6, Z8, Z2
+	VFMADD231PS Z7, Z8, Z3
+	ADDQ        $0x00000100, CX
+	DECQ        DI
+	JNE         tap
+	VPERMILPS   $0x4e, Z2, Z4
+	VADDPS      Z4, Z0, Z0
+	VPERMILPS   $0x4e, Z3, Z4
+	VADDPS      Z4, Z1, Z1
+	VPERMILPS   $0xb1, Z1, Z4
+	VADDPS      Z4, Z0, Z0
+	CMPQ        R8, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), AX
+	MOVQ        $-1, CX
+	BZHIQ       AX, CX, CX
+	KMOVW       CX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        DX, SI
+	VMOVUPS.Z   (SI), K1, Z4
+	VADDPS      Z4, Z0, Z0
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (BX), K1, Z4
+	VADDPS    Z4, Z0, Z0
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPS       Z0, Z4, Z0
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z4, Z0, Z0
+	VBROADCASTSS six<>+0(SB), Z4
+	VMINPS       Z0, Z4, Z0
+
+partrelu6:
+partrelu:
+	MOVQ    DX, SI
+	VMOVUPS Z0, K1, (SI)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    DX, SI
+	VMOVUPS (SI), Z4
+	VADDPS  Z4, Z0, Z0
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (BX), Z4
+	VADDPS  Z4, Z0, Z0
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z4, Z4, Z4
+	VMAXPS       Z0, Z4, Z0
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z4, Z0, Z0
+	VBROADCASTSS six<>+0(SB), Z4
+	VMINPS       Z0, Z4, Z0
+
+wholerelu6:
+wholerelu:
+	MOVQ    DX, SI
+	VMOVUPS Z0, (SI)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, BX
+	DECQ    R8
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), DI
+	ADDQ    DI, a+32(FP)
+	MOVQ    ys+72(FP), DI
+	ADDQ    DI, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal2x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal2x4AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	VMOVUPS     (BX), Z8
+	VMOVUPS     64(BX), Z9
+	VMOVUPS     128(BX), Z10
+	VMOVUPS     192(BX), Z11
+	VMOVUPS     (R11), Z12
+	VFMADD231PS Z8, Z12, Z0
+	VFMADD231PS Z9, Z12, Z1
+	VFMADD231PS Z10, Z12, Z2
+	VFMADD231PS Z11, Z12, Z3
+	VMOVUPS     (R11)(AX*1), Z12
+	VFMADD231PS Z8, Z12, Z4
+	VFMADD231PS Z9, Z12, Z5
+	VFMADD231PS Z10, Z12, Z6
+	VFMADD231PS Z11, Z12, Z7
+	ADDQ        $0x00000100, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0x4e, Z2, Z8
+	VADDPS      Z8, Z0, Z0
+	VPERMILPS   $0x4e, Z3, Z8
+	VADDPS      Z8, Z1, Z1
+	VPERMILPS   $0x4e, Z6, Z8
+	VADDPS      Z8, Z4, Z4
+	VPERMILPS   $0x4e, Z7, Z8
+	VADDPS      Z8, Z5, Z5
+	VPERMILPS   $0xb1, Z1, Z8
+	VADDPS      Z8, Z0, Z0
+	VPERMILPS   $0xb1, Z5, Z8
+	VADDPS      Z8, Z4, Z4
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), DX
+	MOVQ        $-1, BX
+	BZHIQ       DX, BX, BX
+	KMOVW       BX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z8
+	VADDPS      Z8, Z0, Z0
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z8
+	VADDPS      Z8, Z4, Z4
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (DI), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	VADDPS    Z8, Z4, Z4
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z4, Z8, Z4
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z4, Z4
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z4, Z8, Z4
+
+partrelu6:
+partrelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, K1, (R8)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Z8
+	VADDPS  Z8, Z0, Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z8
+	VADDPS  Z8, Z4, Z4
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Z8
+	VADDPS  Z8, Z0, Z0
+	VADDPS  Z8, Z4, Z4
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z4, Z8, Z4
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z4, Z4
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z4, Z8, Z4
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal3x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal3x4AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	VMOVUPS     (BX), Z12
+	VMOVUPS     64(BX), Z13
+	VMOVUPS     128(BX), Z14
+	VMOVUPS     192(BX), Z15
+	VMOVUPS     (R11), Z16
+	VFMADD231PS Z12, Z16, Z0
+	VFMADD231PS Z13, Z16, Z1
+	VFMADD231PS Z14, Z16, Z2
+	VFMADD231PS Z15, Z16, Z3
+	VMOVUPS     (R11)(AX*1), Z16
+	VFMADD231PS Z12, Z16, Z4
+	VFMADD231PS Z13, Z16, Z5
+	VFMADD231PS Z14, Z16, Z6
+	VFMADD231PS Z15, Z16, Z7
+	VMOVUPS     (R11)(AX*2), Z16
+	VFMADD231PS Z12, Z16, Z8
+	VFMADD231PS Z13, Z16, Z9
+	VFMADD231PS Z14, Z16, Z10
+	VFMADD231PS Z15, Z16, Z11
+	ADDQ        $0x00000100, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0x4e, Z2, Z12
+	VADDPS      Z12, Z0, Z0
+	VPERMILPS   $0x4e, Z3, Z12
+	VADDPS      Z12, Z1, Z1
+	VPERMILPS   $0x4e, Z6, Z12
+	VADDPS      Z12, Z4, Z4
+	VPERMILPS   $0x4e, Z7, Z12
+	VADDPS      Z12, Z5, Z5
+	VPERMILPS   $0x4e, Z10, Z12
+	VADDPS      Z12, Z8, Z8
+	VPERMILPS   $0x4e, Z11, Z12
+	VADDPS      Z12, Z9, Z9
+	VPERMILPS   $0xb1, Z1, Z12
+	VADDPS      Z12, Z0, Z0
+	VPERMILPS   $0xb1, Z5, Z12
+	VADDPS      Z12, Z4, Z4
+	VPERMILPS   $0xb1, Z9, Z12
+	VADDPS      Z12, Z8, Z8
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), DX
+	MOVQ        $-1, BX
+	BZHIQ       DX, BX, BX
+	KMOVW       BX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z12
+	VADDPS      Z12, Z0, Z0
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z12
+	VADDPS      Z12, Z4, Z4
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z12
+	VADDPS      Z12, Z8, Z8
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (DI), K1, Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z8, Z8
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z8, Z12, Z8
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z8, Z8
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z8, Z12, Z8
+
+partrelu6:
+partrelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, K1, (R8)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Z12
+	VADDPS  Z12, Z0, Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z12
+	VADDPS  Z12, Z4, Z4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z12
+	VADDPS  Z12, Z8, Z8
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Z12
+	VADDPS  Z12, Z0, Z0
+	VADDPS  Z12, Z4, Z4
+	VADDPS  Z12, Z8, Z8
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z8, Z12, Z8
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z8, Z8
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z8, Z12, Z8
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal4x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal4x4AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	VMOVUPS     (BX), Z16
+	VMOVUPS     64(BX), Z17
+	VMOVUPS     128(BX), Z18
+	VMOVUPS     192(BX), Z19
+	VMOVUPS     (R11), Z20
+	VFMADD231PS Z16, Z20, Z0
+	VFMADD231PS Z17, Z20, Z1
+	VFMADD231PS Z18, Z20, Z2
+	VFMADD231PS Z19, Z20, Z3
+	VMOVUPS     (R11)(AX*1), Z20
+	VFMADD231PS Z16, Z20, Z4
+	VFMADD231PS Z17, Z20, Z5
+	VFMADD231PS Z18, Z20, Z6
+	VFMADD231PS Z19, Z20, Z7
+	VMOVUPS     (R11)(AX*2), Z20
+	VFMADD231PS Z16, Z20, Z8
+	VFMADD231PS Z17, Z20, Z9
+	VFMADD231PS Z18, Z20, Z10
+	VFMADD231PS Z19, Z20, Z11
+	VMOVUPS     (R12), Z20
+	VFMADD231PS Z16, Z20, Z12
+	VFMADD231PS Z17, Z20, Z13
+	VFMADD231PS Z18, Z20, Z14
+	VFMADD231PS Z19, Z20, Z15
+	ADDQ        $0x00000100, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0x4e, Z2, Z16
+	VADDPS      Z16, Z0, Z0
+	VPERMILPS   $0x4e, Z3, Z16
+	VADDPS      Z16, Z1, Z1
+	VPERMILPS   $0x4e, Z6, Z16
+	VADDPS      Z16, Z4, Z4
+	VPERMILPS   $0x4e, Z7, Z16
+	VADDPS      Z16, Z5, Z5
+	VPERMILPS   $0x4e, Z10, Z16
+	VADDPS      Z16, Z8, Z8
+	VPERMILPS   $0x4e, Z11, Z16
+	VADDPS      Z16, Z9, Z9
+	VPERMILPS   $0x4e, Z14, Z16
+	VADDPS      Z16, Z12, Z12
+	VPERMILPS   $0x4e, Z15, Z16
+	VADDPS      Z16, Z13, Z13
+	VPERMILPS   $0xb1, Z1, Z16
+	VADDPS      Z16, Z0, Z0
+	VPERMILPS   $0xb1, Z5, Z16
+	VADDPS      Z16, Z4, Z4
+	VPERMILPS   $0xb1, Z9, Z16
+	VADDPS      Z16, Z8, Z8
+	VPERMILPS   $0xb1, Z13, Z16
+	VADDPS      Z16, Z12, Z12
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), DX
+	MOVQ        $-1, BX
+	BZHIQ       DX, BX, BX
+	KMOVW       BX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z16
+	VADDPS      Z16, Z0, Z0
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z16
+	VADDPS      Z16, Z4, Z4
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z16
+	VADDPS      Z16, Z8, Z8
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z16
+	VADDPS      Z16, Z12, Z12
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (DI), K1, Z16
+	VADDPS    Z16, Z0, Z0
+	VADDPS    Z16, Z4, Z4
+	VADDPS    Z16, Z8, Z8
+	VADDPS    Z16, Z12, Z12
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z16, Z16, Z16
+	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z4, Z16, Z4
+	VMAXPS       Z8, Z16, Z8
+	VMAXPS       Z12, Z16, Z12
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z12, Z12
+	VBROADCASTSS six<>+0(SB), Z16
+	VMINPS       Z0, Z16, Z0
+	VMINPS       Z4, Z16, Z4
+	VMINPS       Z8, Z16, Z8
+	VMINPS       Z12, Z16, Z12
+
+partrelu6:
+partrelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, K1, (R8)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Z16
+	VADDPS  Z16, Z0, Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z16
+	VADDPS  Z16, Z4, Z4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z16
+	VADDPS  Z16, Z8, Z8
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z16
+	VADDPS  Z16, Z12, Z12
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Z16
+	VADDPS  Z16, Z0, Z0
+	VADDPS  Z16, Z4, Z4
+	VADDPS  Z16, Z8, Z8
+	VADDPS  Z16, Z12, Z12
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z16, Z16, Z16
+	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z4, Z16, Z4
+	VMAXPS       Z8, Z16, Z8
+	VMAXPS       Z12, Z16, Z12
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z12, Z12
+	VBROADCASTSS six<>+0(SB), Z16
+	VMINPS       Z0, Z16, Z0
+	VMINPS       Z4, Z16, Z4
+	VMINPS       Z8, Z16, Z8
+	VMINPS       Z12, Z16, Z12
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, (R8)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal5x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal5x4AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	VMOVUPS     (BX), Z20
+	VMOVUPS     64(BX), Z21
+	VMOVUPS     128(BX), Z22
+	VMOVUPS     192(BX), Z23
+	VMOVUPS     (R11), Z24
+	VFMADD231PS Z20, Z24, Z0
+	VFMADD231PS Z21, Z24, Z1
+	VFMADD231PS Z22, Z24, Z2
+	VFMADD231PS Z23, Z24, Z3
+	VMOVUPS     (R11)(AX*1), Z24
+	VFMADD231PS Z20, Z24, Z4
+	VFMADD231PS Z21, Z24, Z5
+	VFMADD231PS Z22, Z24, Z6
+	VFMADD231PS Z23, Z24, Z7
+	VMOVUPS     (R11)(AX*2), Z24
+	VFMADD231PS Z20, Z24, Z8
+	VFMADD231PS Z21, Z24, Z9
+	VFMADD231PS Z22, Z24, Z10
+	VFMADD231PS Z23, Z24, Z11
+	VMOVUPS     (R12), Z24
+	VFMADD231PS Z20, Z24, Z12
+	VFMADD231PS Z21, Z24, Z13
+	VFMADD231PS Z22, Z24, Z14
+	VFMADD231PS Z23, Z24, Z15
+	VMOVUPS     (R12)(AX*1), Z24
+	VFMADD231PS Z20, Z24, Z16
+	VFMADD231PS Z21, Z24, Z17
+	VFMADD231PS Z22, Z24, Z18
+	VFMADD231PS Z23, Z24, Z19
+	ADDQ        $0x00000100, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0x4e, Z2, Z20
+	VADDPS      Z20, Z0, Z0
+	VPERMILPS   $0x4e, Z3, Z20
+	VADDPS      Z20, Z1, Z1
+	VPERMILPS   $0x4e, Z6, Z20
+	VADDPS      Z20, Z4, Z4
+	VPERMILPS   $0x4e, Z7, Z20
+	VADDPS      Z20, Z5, Z5
+	VPERMILPS   $0x4e, Z10, Z20
+	VADDPS      Z20, Z8, Z8
+	VPERMILPS   $0x4e, Z11, Z20
+	VADDPS      Z20, Z9, Z9
+	VPERMILPS   $0x4e, Z14, Z20
+	VADDPS      Z20, Z12, Z12
+	VPERMILPS   $0x4e, Z15, Z20
+	VADDPS      Z20, Z13, Z13
+	VPERMILPS   $0x4e, Z18, Z20
+	VADDPS      Z20, Z16, Z16
+	VPERMILPS   $0x4e, Z19, Z20
+	VADDPS      Z20, Z17, Z17
+	VPERMILPS   $0xb1, Z1, Z20
+	VADDPS      Z20, Z0, Z0
+	VPERMILPS   $0xb1, Z5, Z20
+	VADDPS      Z20, Z4, Z4
+	VPERMILPS   $0xb1, Z9, Z20
+	VADDPS      Z20, Z8, Z8
+	VPERMILPS   $0xb1, Z13, Z20
+	VADDPS      Z20, Z12, Z12
+	VPERMILPS   $0xb1, Z17, Z20
+	VADDPS      Z20, Z16, Z16
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), DX
+	MOVQ        $-1, BX
+	BZHIQ       DX, BX, BX
+	KMOVW       BX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z20
+	VADDPS      Z20, Z0, Z0
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z20
+	VADDPS      Z20, Z4, Z4
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z20
+	VADDPS      Z20, Z8, Z8
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z20
+	VADDPS      Z20, Z12, Z12
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z20
+	VADDPS      Z20, Z16, Z16
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (DI), K1, Z20
+	VADDPS    Z20, Z0, Z0
+	VADDPS    Z20, Z4, Z4
+	VADDPS    Z20, Z8, Z8
+	VADDPS    Z20, Z12, Z12
+	VADDPS    Z20, Z16, Z16
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z20, Z20, Z20
+	VMAXPS       Z0, Z20, Z0
+	VMAXPS       Z4, Z20, Z4
+	VMAXPS       Z8, Z20, Z8
+	VMAXPS       Z12, Z20, Z12
+	VMAXPS       Z16, Z20, Z16
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z16, Z16
+	VBROADCASTSS six<>+0(SB), Z20
+	VMINPS       Z0, Z20, Z0
+	VMINPS       Z4, Z20, Z4
+	VMINPS       Z8, Z20, Z8
+	VMINPS       Z12, Z20, Z12
+	VMINPS       Z16, Z20, Z16
+
+partrelu6:
+partrelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z16, K1, (R8)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Z20
+	VADDPS  Z20, Z0, Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z20
+	VADDPS  Z20, Z4, Z4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z20
+	VADDPS  Z20, Z8, Z8
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z20
+	VADDPS  Z20, Z12, Z12
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z20
+	VADDPS  Z20, Z16, Z16
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Z20
+	VADDPS  Z20, Z0, Z0
+	VADDPS  Z20, Z4, Z4
+	VADDPS  Z20, Z8, Z8
+	VADDPS  Z20, Z12, Z12
+	VADDPS  Z20, Z16, Z16
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z20, Z20, Z20
+	VMAXPS       Z0, Z20, Z0
+	VMAXPS       Z4, Z20, Z4
+	VMAXPS       Z8, Z20, Z8
+	VMAXPS       Z12, Z20, Z12
+	VMAXPS       Z16, Z20, Z16
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z16, Z16
+	VBROADCASTSS six<>+0(SB), Z20
+	VMINPS       Z0, Z20, Z0
+	VMINPS       Z4, Z20, Z4
+	VMINPS       Z8, Z20, Z8
+	VMINPS       Z12, Z20, Z12
+	VMINPS       Z16, Z20, Z16
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z16, (R8)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal6x4AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal6x4AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	LEAQ        (R11)(AX*2), R12
+	ADDQ        AX, R12
+	VMOVUPS     (BX), Z24
+	VMOVUPS     64(BX), Z25
+	VMOVUPS     128(BX), Z26
+	VMOVUPS     192(BX), Z27
+	VMOVUPS     (R11), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VFMADD231PS Z27, Z28, Z3
+	VMOVUPS     (R11)(AX*1), Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	VFMADD231PS Z26, Z28, Z6
+	VFMADD231PS Z27, Z28, Z7
+	VMOVUPS     (R11)(AX*2), Z28
+	VFMADD231PS Z24, Z28, Z8
+	VFMADD231PS Z25, Z28, Z9
+	VFMADD231PS Z26, Z28, Z10
+	VFMADD231PS Z27, Z28, Z11
+	VMOVUPS     (R12), Z28
+	VFMADD231PS Z24, Z28, Z12
+	VFMADD231PS Z25, Z28, Z13
+	VFMADD231PS Z26, Z28, Z14
+	VFMADD231PS Z27, Z28, Z15
+	VMOVUPS     (R12)(AX*1), Z28
+	VFMADD231PS Z24, Z28, Z16
+	VFMADD231PS Z25, Z28, Z17
+	VFMADD231PS Z26, Z28, Z18
+	VFMADD231PS Z27, Z28, Z19
+	VMOVUPS     (R12)(AX*2), Z28
+	VFMADD231PS Z24, Z28, Z20
+	VFMADD231PS Z25, Z28, Z21
+	VFMADD231PS Z26, Z28, Z22
+	VFMADD231PS Z27, Z28, Z23
+	ADDQ        $0x00000100, BX
+	DECQ        R9
+	JNE         tap
+	VPERMILPS   $0x4e, Z2, Z24
+	VADDPS      Z24, Z0, Z0
+	VPERMILPS   $0x4e, Z3, Z24
+	VADDPS      Z24, Z1, Z1
+	VPERMILPS   $0x4e, Z6, Z24
+	VADDPS      Z24, Z4, Z4
+	VPERMILPS   $0x4e, Z7, Z24
+	VADDPS      Z24, Z5, Z5
+	VPERMILPS   $0x4e, Z10, Z24
+	VADDPS      Z24, Z8, Z8
+	VPERMILPS   $0x4e, Z11, Z24
+	VADDPS      Z24, Z9, Z9
+	VPERMILPS   $0x4e, Z14, Z24
+	VADDPS      Z24, Z12, Z12
+	VPERMILPS   $0x4e, Z15, Z24
+	VADDPS      Z24, Z13, Z13
+	VPERMILPS   $0x4e, Z18, Z24
+	VADDPS      Z24, Z16, Z16
+	VPERMILPS   $0x4e, Z19, Z24
+	VADDPS      Z24, Z17, Z17
+	VPERMILPS   $0x4e, Z22, Z24
+	VADDPS      Z24, Z20, Z20
+	VPERMILPS   $0x4e, Z23, Z24
+	VADDPS      Z24, Z21, Z21
+	VPERMILPS   $0xb1, Z1, Z24
+	VADDPS      Z24, Z0, Z0
+	VPERMILPS   $0xb1, Z5, Z24
+	VADDPS      Z24, Z4, Z4
+	VPERMILPS   $0xb1, Z9, Z24
+	VADDPS      Z24, Z8, Z8
+	VPERMILPS   $0xb1, Z13, Z24
+	VADDPS      Z24, Z12, Z12
+	VPERMILPS   $0xb1, Z17, Z24
+	VADDPS      Z24, Z16, Z16
+	VPERMILPS   $0xb1, Z21, Z24
+	VADDPS      Z24, Z20, Z20
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), DX
+	MOVQ        $-1, BX
+	BZHIQ       DX, BX, BX
+	KMOVW       BX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z0, Z0
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z4, Z4
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z8, Z8
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z12, Z12
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z16, Z16
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z20, Z20
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (DI), K1, Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z4, Z4
+	VADDPS    Z24, Z8, Z8
+	VADDPS    Z24, Z12, Z12
+	VADDPS    Z24, Z16, Z16
+	VADDPS    Z24, Z20, Z20
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z20, Z24, Z20
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z20, Z20
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z20, Z24, Z20
+
+partrelu6:
+partrelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z16, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z20, K1, (R8)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z0, Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z4, Z4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z8, Z8
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z12, Z12
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z16, Z16
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z20, Z20
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Z24
+	VADDPS  Z24, Z0, Z0
+	VADDPS  Z24, Z4, Z4
+	VADDPS  Z24, Z8, Z8
+	VADDPS  Z24, Z12, Z12
+	VADDPS  Z24, Z16, Z16
+	VADDPS  Z24, Z20, Z20
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z20, Z24, Z20
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z20, Z20
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z20, Z24, Z20
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z16, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z20, (R8)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal1x8AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal1x8AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), AX
+
+below:
+	MOVQ a+32(FP), AX
+	MOVQ b+56(FP), CX
+	MOVQ c+64(FP), DX
+	MOVQ bias+88(FP), BX
+	MOVQ n+8(FP), R8
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   at+24(FP), SI
+	MOVQ   k+16(FP), DI
+
+tap:
+	MOVQ        (SI), R9
+	ADDQ        AX, R9
+	ADDQ        $0x08, SI
+	VMOVUPS     (CX), Z8
+	VMOVUPS     64(CX), Z9
+	VMOVUPS     128(CX), Z10
+	VMOVUPS     192(CX), Z11
+	VMOVUPS     (R9), Z12
+	VFMADD231PS Z8, Z12, Z0
+	VFMADD231PS Z9, Z12, Z1
+	VFMADD231PS Z10, Z12, Z2
+	VFMADD231PS Z11, Z12, Z3
+	VMOVUPS     256(CX), Z8
+	VMOVUPS     320(CX), Z9
+	VMOVUPS     384(CX), Z10
+	VMOVUPS     448(CX), Z11
+	VMOVUPS     (R9), Z12
+	VFMADD231PS Z8, Z12, Z4
+	VFMADD231PS Z9, Z12, Z5
+	VFMADD231PS Z10, Z12, Z6
+	VFMADD231PS Z11, Z12, Z7
+	ADDQ        $0x00000200, CX
+	DECQ        DI
+	JNE         tap
+	VSHUFF32X4  $0xb1, Z4, Z4, Z8
+	VADDPS      Z8, Z0, Z0
+	VSHUFF32X4  $0xb1, Z5, Z5, Z8
+	VADDPS      Z8, Z1, Z1
+	VSHUFF32X4  $0xb1, Z6, Z6, Z8
+	VADDPS      Z8, Z2, Z2
+	VSHUFF32X4  $0xb1, Z7, Z7, Z8
+	VADDPS      Z8, Z3, Z3
+	VPERMILPS   $0x4e, Z2, Z8
+	VADDPS      Z8, Z0, Z0
+	VPERMILPS   $0x4e, Z3, Z8
+	VADDPS      Z8, Z1, Z1
+	VPERMILPS   $0xb1, Z1, Z8
+	VADDPS      Z8, Z0, Z0
+	CMPQ        R8, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), AX
+	MOVQ        $-1, CX
+	BZHIQ       AX, CX, CX
+	KMOVW       CX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        DX, SI
+	VMOVUPS.Z   (SI), K1, Z8
+	VADDPS      Z8, Z0, Z0
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (BX), K1, Z8
+	VADDPS    Z8, Z0, Z0
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z8, Z0, Z0
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+
+partrelu6:
+partrelu:
+	MOVQ    DX, SI
+	VMOVUPS Z0, K1, (SI)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    DX, SI
+	VMOVUPS (SI), Z8
+	VADDPS  Z8, Z0, Z0
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (BX), Z8
+	VADDPS  Z8, Z0, Z0
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z8, Z8, Z8
+	VMAXPS       Z0, Z8, Z0
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z8, Z0, Z0
+	VBROADCASTSS six<>+0(SB), Z8
+	VMINPS       Z0, Z8, Z0
+
+wholerelu6:
+wholerelu:
+	MOVQ    DX, SI
+	VMOVUPS Z0, (SI)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, BX
+	DECQ    R8
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), DI
+	ADDQ    DI, a+32(FP)
+	MOVQ    ys+72(FP), DI
+	ADDQ    DI, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal2x8AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal2x8AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	VMOVUPS     (BX), Z16
+	VMOVUPS     64(BX), Z17
+	VMOVUPS     128(BX), Z18
+	VMOVUPS     192(BX), Z19
+	VMOVUPS     (R11), Z20
+	VFMADD231PS Z16, Z20, Z0
+	VFMADD231PS Z17, Z20, Z1
+	VFMADD231PS Z18, Z20, Z2
+	VFMADD231PS Z19, Z20, Z3
+	VMOVUPS     (R11)(AX*1), Z20
+	VFMADD231PS Z16, Z20, Z8
+	VFMADD231PS Z17, Z20, Z9
+	VFMADD231PS Z18, Z20, Z10
+	VFMADD231PS Z19, Z20, Z11
+	VMOVUPS     256(BX), Z16
+	VMOVUPS     320(BX), Z17
+	VMOVUPS     384(BX), Z18
+	VMOVUPS     448(BX), Z19
+	VMOVUPS     (R11), Z20
+	VFMADD231PS Z16, Z20, Z4
+	VFMADD231PS Z17, Z20, Z5
+	VFMADD231PS Z18, Z20, Z6
+	VFMADD231PS Z19, Z20, Z7
+	VMOVUPS     (R11)(AX*1), Z20
+	VFMADD231PS Z16, Z20, Z12
+	VFMADD231PS Z17, Z20, Z13
+	VFMADD231PS Z18, Z20, Z14
+	VFMADD231PS Z19, Z20, Z15
+	ADDQ        $0x00000200, BX
+	DECQ        R9
+	JNE         tap
+	VSHUFF32X4  $0xb1, Z4, Z4, Z16
+	VADDPS      Z16, Z0, Z0
+	VSHUFF32X4  $0xb1, Z5, Z5, Z16
+	VADDPS      Z16, Z1, Z1
+	VSHUFF32X4  $0xb1, Z6, Z6, Z16
+	VADDPS      Z16, Z2, Z2
+	VSHUFF32X4  $0xb1, Z7, Z7, Z16
+	VADDPS      Z16, Z3, Z3
+	VSHUFF32X4  $0xb1, Z12, Z12, Z16
+	VADDPS      Z16, Z8, Z8
+	VSHUFF32X4  $0xb1, Z13, Z13, Z16
+	VADDPS      Z16, Z9, Z9
+	VSHUFF32X4  $0xb1, Z14, Z14, Z16
+	VADDPS      Z16, Z10, Z10
+	VSHUFF32X4  $0xb1, Z15, Z15, Z16
+	VADDPS      Z16, Z11, Z11
+	VPERMILPS   $0x4e, Z2, Z16
+	VADDPS      Z16, Z0, Z0
+	VPERMILPS   $0x4e, Z3, Z16
+	VADDPS      Z16, Z1, Z1
+	VPERMILPS   $0x4e, Z10, Z16
+	VADDPS      Z16, Z8, Z8
+	VPERMILPS   $0x4e, Z11, Z16
+	VADDPS      Z16, Z9, Z9
+	VPERMILPS   $0xb1, Z1, Z16
+	VADDPS      Z16, Z0, Z0
+	VPERMILPS   $0xb1, Z9, Z16
+	VADDPS      Z16, Z8, Z8
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), DX
+	MOVQ        $-1, BX
+	BZHIQ       DX, BX, BX
+	KMOVW       BX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z16
+	VADDPS      Z16, Z0, Z0
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z16
+	VADDPS      Z16, Z8, Z8
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (DI), K1, Z16
+	VADDPS    Z16, Z0, Z0
+	VADDPS    Z16, Z8, Z8
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z16, Z16, Z16
+	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z8, Z16, Z8
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z8, Z8
+	VBROADCASTSS six<>+0(SB), Z16
+	VMINPS       Z0, Z16, Z0
+	VMINPS       Z8, Z16, Z8
+
+partrelu6:
+partrelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, K1, (R8)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Z16
+	VADDPS  Z16, Z0, Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z16
+	VADDPS  Z16, Z8, Z8
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Z16
+	VADDPS  Z16, Z0, Z0
+	VADDPS  Z16, Z8, Z8
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z16, Z16, Z16
+	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z8, Z16, Z8
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z8, Z8
+	VBROADCASTSS six<>+0(SB), Z16
+	VMINPS       Z0, Z16, Z0
+	VMINPS       Z8, Z16, Z8
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET
+
+// func diagonal3x8AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·diagonal3x8AVX512(SB), NOSPLIT, $0-116
+	STMXCSR csr+112(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    ars+48(FP), AX
+	MOVQ    cs+80(FP), CX
+
+below:
+	MOVQ a+32(FP), DX
+	MOVQ b+56(FP), BX
+	MOVQ c+64(FP), SI
+	MOVQ bias+88(FP), DI
+	MOVQ n+8(FP), R10
+
+vector:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+	MOVQ   at+24(FP), R8
+	MOVQ   k+16(FP), R9
+
+tap:
+	MOVQ        (R8), R11
+	ADDQ        DX, R11
+	ADDQ        $0x08, R8
+	VMOVUPS     (BX), Z24
+	VMOVUPS     64(BX), Z25
+	VMOVUPS     128(BX), Z26
+	VMOVUPS     192(BX), Z27
+	VMOVUPS     (R11), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VFMADD231PS Z27, Z28, Z3
+	VMOVUPS     (R11)(AX*1), Z28
+	VFMADD231PS Z24, Z28, Z8
+	VFMADD231PS Z25, Z28, Z9
+	VFMADD231PS Z26, Z28, Z10
+	VFMADD231PS Z27, Z28, Z11
+	VMOVUPS     (R11)(AX*2), Z28
+	VFMADD231PS Z24, Z28, Z16
+	VFMADD231PS Z25, Z28, Z17
+	VFMADD231PS Z26, Z28, Z18
+	VFMADD231PS Z27, Z28, Z19
+	VMOVUPS     256(BX), Z24
+	VMOVUPS     320(BX), Z25
+	VMOVUPS     384(BX), Z26
+	VMOVUPS     448(BX), Z27
+	VMOVUPS     (R11), Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	VFMADD231PS Z26, Z28, Z6
+	VFMADD231PS Z27, Z28, Z7
+	VMOVUPS     (R11)(AX*1), Z28
+	VFMADD231PS Z24, Z28, Z12
+	VFMADD231PS Z25, Z28, Z13
+	VFMADD231PS Z26, Z28, Z14
+	VFMADD231PS Z27, Z28, Z15
+	VMOVUPS     (R11)(AX*2), Z28
+	VFMADD231PS Z24, Z28, Z20
+	VFMADD231PS Z25, Z28, Z21
+	VFMADD231PS Z26, Z28, Z22
+	VFMADD231PS Z27, Z28, Z23
+	ADDQ        $0x00000200, BX
+	DECQ        R9
+	JNE         tap
+	VSHUFF32X4  $0xb1, Z4, Z4, Z24
+	VADDPS      Z24, Z0, Z0
+	VSHUFF32X4  $0xb1, Z5, Z5, Z24
+	VADDPS      Z24, Z1, Z1
+	VSHUFF32X4  $0xb1, Z6, Z6, Z24
+	VADDPS      Z24, Z2, Z2
+	VSHUFF32X4  $0xb1, Z7, Z7, Z24
+	VADDPS      Z24, Z3, Z3
+	VSHUFF32X4  $0xb1, Z12, Z12, Z24
+	VADDPS      Z24, Z8, Z8
+	VSHUFF32X4  $0xb1, Z13, Z13, Z24
+	VADDPS      Z24, Z9, Z9
+	VSHUFF32X4  $0xb1, Z14, Z14, Z24
+	VADDPS      Z24, Z10, Z10
+	VSHUFF32X4  $0xb1, Z15, Z15, Z24
+	VADDPS      Z24, Z11, Z11
+	VSHUFF32X4  $0xb1, Z20, Z20, Z24
+	VADDPS      Z24, Z16, Z16
+	VSHUFF32X4  $0xb1, Z21, Z21, Z24
+	VADDPS      Z24, Z17, Z17
+	VSHUFF32X4  $0xb1, Z22, Z22, Z24
+	VADDPS      Z24, Z18, Z18
+	VSHUFF32X4  $0xb1, Z23, Z23, Z24
+	VADDPS      Z24, Z19, Z19
+	VPERMILPS   $0x4e, Z2, Z24
+	VADDPS      Z24, Z0, Z0
+	VPERMILPS   $0x4e, Z3, Z24
+	VADDPS      Z24, Z1, Z1
+	VPERMILPS   $0x4e, Z10, Z24
+	VADDPS      Z24, Z8, Z8
+	VPERMILPS   $0x4e, Z11, Z24
+	VADDPS      Z24, Z9, Z9
+	VPERMILPS   $0x4e, Z18, Z24
+	VADDPS      Z24, Z16, Z16
+	VPERMILPS   $0x4e, Z19, Z24
+	VADDPS      Z24, Z17, Z17
+	VPERMILPS   $0xb1, Z1, Z24
+	VADDPS      Z24, Z0, Z0
+	VPERMILPS   $0xb1, Z9, Z24
+	VADDPS      Z24, Z8, Z8
+	VPERMILPS   $0xb1, Z17, Z24
+	VADDPS      Z24, Z16, Z16
+	CMPQ        R10, $0x01
+	JNE         whole
+	CMPQ        last+104(FP), $0x10
+	JE          whole
+	MOVQ        last+104(FP), DX
+	MOVQ        $-1, BX
+	BZHIQ       DX, BX, BX
+	KMOVW       BX, K1
+	TESTQ       $0x00000001, flags+96(FP)
+	JE          partadd
+	MOVQ        SI, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z0, Z0
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z8, Z8
+	ADDQ        CX, R8
+	VMOVUPS.Z   (R8), K1, Z24
+	VADDPS      Z24, Z16, Z16
+
+partadd:
+	TESTQ     $0x00000002, flags+96(FP)
+	JE        partbias
+	VMOVUPS.Z (DI), K1, Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z8, Z8
+	VADDPS    Z24, Z16, Z16
+
+partbias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           partrelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z16, Z24, Z16
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           partrelu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z16, Z16
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z16, Z24, Z16
+
+partrelu6:
+partrelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, K1, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z16, K1, (R8)
+	JMP     next
+
+whole:
+	TESTQ   $0x00000001, flags+96(FP)
+	JE      wholeadd
+	MOVQ    SI, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z0, Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z8, Z8
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z24
+	VADDPS  Z24, Z16, Z16
+
+wholeadd:
+	TESTQ   $0x00000002, flags+96(FP)
+	JE      wholebias
+	VMOVUPS (DI), Z24
+	VADDPS  Z24, Z0, Z0
+	VADDPS  Z24, Z8, Z8
+	VADDPS  Z24, Z16, Z16
+
+wholebias:
+	TESTQ        $0x00000008, flags+96(FP)
+	JE           wholerelu
+	VXORPS       Z24, Z24, Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z16, Z24, Z16
+	TESTQ        $0x00000010, flags+96(FP)
+	JE           wholerelu6
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z16, Z16
+	VBROADCASTSS six<>+0(SB), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z16, Z24, Z16
+
+wholerelu6:
+wholerelu:
+	MOVQ    SI, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	ADDQ    CX, R8
+	VMOVUPS Z16, (R8)
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	DECQ    R10
+	JNE     vector
+
+next:
+	MOVQ    as+40(FP), R9
+	ADDQ    R9, a+32(FP)
+	MOVQ    ys+72(FP), R9
+	ADDQ    R9, c+64(FP)
+	DECQ    m+0(FP)
+	JNE     below
+	LDMXCSR csr+112(FP)
+	VZEROUPPER
+	RET

@@ -122,25 +122,36 @@ func TestConvKeepsWhatIsNotFinite(t *testing.T) {
 			op := randomOp(rng)
 			op.Act = isa.NoAct
 			y, x, w, bias := operands(rng, op)
-			for i := range x {
-				if rng.IntN(40) == 0 {
-					x[i] = []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}[rng.IntN(3)]
-				}
-			}
+			sprinkle(rng, x)
 			want, _ := definition(op, y, x, w, bias)
 			got := last(y, op.filters(), op.Cols())
 			c := NewConv(k, op)
 			convolve(c, got, last(x, op.channels(), op.H*op.W), w, bias, c.Tasks())
-			for i, v := range first(got, op.filters(), op.Cols()) {
-				if math.IsNaN(want[i]) || math.IsInf(want[i], 0) {
-					require.Equal(t, float32(want[i]) == float32(want[i]), v == v, "element %d of %+v", i, op)
-					require.False(t, math.IsInf(want[i], 0) && float32(want[i]) != v, "element %d of %+v", i, op)
-				} else {
-					require.InDelta(t, want[i], v, 1e-2, "element %d of %+v", i, op)
-				}
-			}
+			requireKept(t, want, first(got, op.filters(), op.Cols()), op)
 		}
 	})
+}
+
+// sprinkle sets some elements of x to numbers that are not finite.
+func sprinkle(rng *rand.Rand, x []float32) {
+	for i := range x {
+		if rng.IntN(40) == 0 {
+			x[i] = []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}[rng.IntN(3)]
+		}
+	}
+}
+
+// requireKept holds got to numbers of which some are not finite.
+func requireKept(t *testing.T, want []float64, got []float32, op Op) {
+	t.Helper()
+	for i, v := range got {
+		if math.IsNaN(want[i]) || math.IsInf(want[i], 0) {
+			require.Equal(t, float32(want[i]) == float32(want[i]), v == v, "element %d of %+v", i, op)
+			require.False(t, math.IsInf(want[i], 0) && float32(want[i]) != v, "element %d of %+v", i, op)
+		} else {
+			require.InDelta(t, want[i], v, 1e-2, "element %d of %+v", i, op)
+		}
+	}
 }
 
 // randomWindow draws windows over channels by themselves.

@@ -11,7 +11,7 @@ import (
 // goWidth is the channels of what plain Go calls a vector.
 const goWidth = 4
 
-var plain = Kernels{width: goWidth, maskWords: 1, tileIn: tileInGo, tileOut: tileOutGo, tileFilter: tileFilterGo, tileDy: tileDyGo, tileFilterGrad: tileFilterGradGo, copy: copyGo, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGradGo(1), depthwiseGradGo(2), depthwiseGradGo(3)}, depthwise: depthwiseGo, sum: sumGo, max: maxGo, stem: [][]stemFunc{1: {nil, stemGo(1), stemGo(2), stemGo(3), stemGo(4)}}}
+var plain = Kernels{width: goWidth, maskWords: 1, tileIn: tileInGo, tileOut: tileOutGo, tileFilter: tileFilterGo, tileDy: tileDyGo, tileFilterGrad: tileFilterGradGo, copy: copyGo, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGradGo(1), depthwiseGradGo(2), depthwiseGradGo(3)}, depthwise: depthwiseGo, sum: sumGo, max: maxGo, stem: [][]stemFunc{1: {nil, stemGo(1), stemGo(2), stemGo(3), stemGo(4)}}, diagonal: [][]diagonalFunc{2: {nil, diagonalGo(2, 1), diagonalGo(2, 2), diagonalGo(2, 3)}}}
 
 // eachGo calls f for each pixel and channel with the taps of its window.
 func eachGo(pixels, vectors, last, taps int, at *int, x *float32, xs int, y *float32, ys int, f func(ch int, x, y *float32, taps []abi.Tap)) {

@@ -1,12 +1,13 @@
 package nhwc
 
 import (
+	"github.com/plexaura/plexaura/internal/simd/gemm"
 	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/window"
 )
 
-// Stem is a convolution of one group whose images are in rows, (N,C,H,W), and whose results have channels last: what a
-// network of such images begins with. It is immutable and safe for concurrent use.
+// Stem is a convolution of one group whose images are in rows, (N,C,H,W), and whose results have channels last or are in rows
+// too: what a network of such images begins with. It is immutable and safe for concurrent use.
 //
 // A task has some rows of windows. It copies what they see of an image to a strip, with zeros for what lies over the edge,
 // and multiplies the windows where they lie there: windows of few channels would make many short copies.
@@ -14,6 +15,7 @@ type Stem struct {
 	product
 	bands
 	rows, columns window.Axis
+	toRows        bool // results are turned to rows, a task's at a time
 
 	plane, line int   // elements of a strip from a channel to the next one, and from a row to the next one
 	at          []int // where the elements of a window lie, in bytes
@@ -25,6 +27,13 @@ const leastRows = 4
 // NewStem plans op, of one group, for k.
 func NewStem(k *Kernels, op Op) *Stem {
 	s := &Stem{product: newProduct(k, op, op.source(false))}
+	s.split()
+	return s
+}
+
+// NewStemToRows plans op, of one group, for k. Its results are in rows too, (N,M,OH,OW): op has neither Add nor a pitch.
+func NewStemToRows(k *Kernels, op Op) *Stem {
+	s := &Stem{product: newProduct(k, op, op.source(false)), toRows: true}
 	s.split()
 	return s
 }
@@ -43,7 +52,11 @@ func (s *Stem) split() {
 		return
 	}
 	s.rows, s.columns = s.Axes()
-	s.bands = bandsOf(s.N, s.OH, max(isa.Ceil(s.N*s.OH, goodTasks), leastRows))
+	most := isa.Ceil(s.N*s.OH, goodTasks)
+	if s.toRows {
+		most = min(most, blockElems/(s.OW*s.M))
+	}
+	s.bands = bandsOf(s.N, s.OH, max(most, leastRows))
 	s.line = seen(s.columns, s.OW)
 	s.plane = seen(s.rows, s.block) * s.line
 	for ky := range s.KH {
@@ -59,9 +72,17 @@ func (s *Stem) split() {
 func seen(a window.Axis, n int) int { return (n-1)*a.Stride + (a.Kernel-1)*a.Dilation + 1 }
 
 // ScratchLen is the number of elements of scratch memory, in any state, that a worker needs.
-func (s *Stem) ScratchLen() int { return s.C * s.plane }
+func (s *Stem) ScratchLen() int { return s.C*s.plane + s.turned() }
 
-// Task returns which elements of y, from from to to, task i makes.
+// turned is the number of results that a task turns to rows.
+func (s *Stem) turned() int {
+	if !s.toRows {
+		return 0
+	}
+	return s.block * s.OW * s.M
+}
+
+// Task returns which elements of y, from from to to, task i makes, if channels are last.
 func (s *Stem) Task(i int) (from, to int) {
 	from, to = s.rowsOf(i)
 	row := s.OW * s.M
@@ -77,10 +98,17 @@ func (s *Stem) Run(y, x, packed, bias, scratch []float32, lo, hi int) {
 	if s.Bias {
 		need("bias", len(bias), s.M)
 	}
+	results, strip := scratch[:s.turned()], scratch[s.turned():]
+	of := places{s.at, s.SW, s.SH * s.line}
 	for i := lo; i < hi; i++ {
 		image, first, last := s.band(i)
-		s.copyStrip(scratch, x[image*s.C*s.H*s.W:], first, last)
-		s.inPlace(y[(image*s.OH+first)*s.OW*s.pitch():], scratch, packed, bias, places{s.at, s.SW, s.SH * s.line}, last-first)
+		s.copyStrip(strip, x[image*s.C*s.H*s.W:], first, last)
+		if !s.toRows {
+			s.inPlace(y[(image*s.OH+first)*s.OW*s.pitch():], strip, packed, bias, of, last-first)
+			continue
+		}
+		s.inPlace(results, strip, packed, bias, of, last-first)
+		gemm.Transpose(s.k.gemm, y[image*s.M*s.Cols()+first*s.OW:], s.Cols(), results, s.M, (last-first)*s.OW, s.M)
 	}
 }
 

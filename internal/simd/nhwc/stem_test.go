@@ -117,3 +117,21 @@ func TestStripsAreRowsOfAStem(t *testing.T) {
 		}
 	})
 }
+
+func TestAStemToRowsGivesTheBitsOfAStem(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(106, 100))
+		for i := range trials(80) {
+			op := randomStem(rng)
+			op.Add = false
+			if i%8 == 0 { // results of several tasks
+				op.N, op.OH, op.OW, op.M = 2, 40, 30, 200+rng.IntN(60)
+			}
+			_, x, w, bias := operands(rng, op)
+			want, got := make([]float32, op.N*op.M*op.OH*op.OW), simdtest.Repeat(float32(math.NaN()), op.N*op.M*op.OH*op.OW)
+			runStem(NewStem(k, op), want, x, w, bias, 2)
+			runStem(NewStemToRows(k, op), got, x, w, bias, 1+rng.IntN(3))
+			simdtest.RequireBits(t, first(want, op.M, op.OH*op.OW), got)
+		}
+	})
+}
