@@ -241,12 +241,12 @@ func TestPoolsAgreeWithDefinition(t *testing.T) {
 	})
 }
 
-// wholeImage draws n images of which one window meets all or, where there is padding or a dilation, a part.
+// wholeImage draws n images of which one window meets all or, where there is padding, a part.
 func wholeImage(rng *rand.Rand) (w window.Window, n int) {
 	w = window.Window{C: 1 + rng.IntN(90), H: 1 + rng.IntN(30), W: 1 + rng.IntN(30), OH: 1, OW: 1}
 	w.KH, w.KW = w.H+rng.IntN(2), w.W
 	if rng.IntN(3) == 0 {
-		w.Top, w.Left = rng.IntN(2), rng.IntN(3)
+		w.Top, w.Left = rng.IntN(min(w.H, 2)), rng.IntN(min(w.W, 3))
 	}
 	return w, 1 + rng.IntN(3)
 }
