@@ -13,6 +13,7 @@ type filters struct {
 	taps            int // of a filter in memory
 	turned          bool
 	use             []int // the taps that are used, in order
+	planes          bool  // packed as they lie in memory: the taps of a channel follow each other, and all are used
 }
 
 // strip is room for the filters of a panel, those of some inputs: the taps of each input one after the
@@ -51,11 +52,15 @@ func (f *filters) fill(k *gemm.Kernels, dst, w []float32, group, first, n, nr, i
 }
 
 // pack sets panel, rows of nr elements, to n columns from first on of a group: those of the first
-// tap that is used for all inputs, then those of the next one.
+// tap that is used for all inputs, then those of the next one, or else by planes.
 func (f *filters) pack(k *Kernels, s *strip, panel, w []float32, group, first, n, nr int) {
 	per := f.perStrip(nr)
 	for in := 0; in < f.inputs; in += per {
 		m := min(per, f.inputs-in)
+		if f.planes {
+			f.fill(k.gemm, panel[in*f.taps*nr:], w, group, first, n, nr, in, m)
+			continue
+		}
 		f.fill(k.gemm, s.filters, w, group, first, n, nr, in, m)
 		for i, t := range f.use {
 			k.copy(m, nr/k.width, 0, &s.filters[t*nr], 4*f.taps*nr, &panel[(i*f.inputs+in)*nr], 4*nr)

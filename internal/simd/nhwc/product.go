@@ -34,12 +34,12 @@ func (p *product) Packs() int { return p.Groups * p.count }
 // Form names the form of packed filters: convolutions of equal filters and Form can share them.
 type Form struct {
 	groups, m, c, taps, nr int
-	turned                 bool
+	turned, planes         bool
 }
 
 // Form returns the name of the form that Pack makes.
 func (p *product) Form() Form {
-	return Form{p.Groups, p.M, p.C, p.KH * p.KW, p.nr, p.source.turned}
+	return Form{p.Groups, p.M, p.C, p.KH * p.KW, p.nr, p.source.turned, p.source.planes}
 }
 
 // Pack does tasks lo to hi of packing the filters w (Groups*M,C,KH,KW): for each panel of filters,

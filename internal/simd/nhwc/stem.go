@@ -25,15 +25,17 @@ type Stem struct {
 const leastRows = 4
 
 // NewStem plans op, of one group, for k.
-func NewStem(k *Kernels, op Op) *Stem {
-	s := &Stem{product: newProduct(k, op, op.source(false))}
-	s.split()
-	return s
-}
+func NewStem(k *Kernels, op Op) *Stem { return newStem(k, op, false) }
 
 // NewStemToRows plans op, of one group, for k. Its results are in rows too, (N,M,OH,OW): op has neither Add nor a pitch.
-func NewStemToRows(k *Kernels, op Op) *Stem {
-	s := &Stem{product: newProduct(k, op, op.source(false)), toRows: true}
+func NewStemToRows(k *Kernels, op Op) *Stem { return newStem(k, op, true) }
+
+// newStem sums in the order of other kernels whose results lie so, which gives the same bits: over the taps of a channel after
+// the other, or the channels of a tap.
+func newStem(k *Kernels, op Op, toRows bool) *Stem {
+	source := op.source(false)
+	source.planes = toRows
+	s := &Stem{product: newProduct(k, op, source), toRows: toRows}
 	s.split()
 	return s
 }
@@ -59,11 +61,12 @@ func (s *Stem) split() {
 	s.bands = bandsOf(s.N, s.OH, max(most, leastRows))
 	s.line = seen(s.columns, s.OW)
 	s.plane = seen(s.rows, s.block) * s.line
-	for ky := range s.KH {
-		for kx := range s.KW {
-			for ch := range s.C {
-				s.at = append(s.at, 4*(ch*s.plane+ky*s.DH*s.line+kx*s.DW))
-			}
+	place := func(ch, ky, kx int) { s.at = append(s.at, 4*(ch*s.plane+ky*s.DH*s.line+kx*s.DW)) }
+	for i := range s.C * s.KH * s.KW {
+		if taps := s.KH * s.KW; s.toRows {
+			place(i/taps, i%taps/s.KW, i%s.KW)
+		} else {
+			place(i%s.C, i/s.C/s.KW, i/s.C%s.KW)
 		}
 	}
 }

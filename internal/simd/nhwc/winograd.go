@@ -174,7 +174,7 @@ func (w *Winograd) PackedLen() int { return w.count * w.panelLen() }
 func (w *Winograd) Packs() int { return w.count }
 
 // Form returns the name of the form that Pack makes.
-func (w *Winograd) Form() Form { return Form{1, w.M, w.C, values, w.nr, w.source.turned} }
+func (w *Winograd) Form() Form { return Form{1, w.M, w.C, values, w.nr, w.source.turned, false} }
 
 // Pack does tasks lo to hi of packing the filters v (M,C,3,3): for each panel its 36 transformed
 // values one after the other, of which a channel's stand together.
