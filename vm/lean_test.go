@@ -116,6 +116,6 @@ func TestWinogradGivesWayWhereItsFiltersTakeTooMuch(t *testing.T) {
 	if all > 0 { // kernels for channels last
 		require.Equal(t, 2, all)
 		require.Zero(t, kept)
-		require.InEpsilon(t, 8*more.Leaves/2, more.Packed, .01) // a cache line lies between the transformed values
+		require.InEpsilon(t, 8*more.Leaves/2, more.Packed, .02) // a cache line lies between the transformed values
 	}
 }
