@@ -44,22 +44,22 @@ func (e Engine) stemWork(g convolution) int {
 // directWork is the work of the direct kernel, whose vectors have windows of a row, as stemWork is that of filters in vectors.
 func (e Engine) directWork(g convolution) int {
 	lanes := isa.RoundUp(g.OW, e.simd.Gemm.F32.Width)
-	work := g.batch * g.OH * lanes * g.filters * (g.depth() + directResultCost)
-	if g.SW > 1 {
-		work += directSortCost * g.images()
-	}
-	return work
+	return g.batch*g.OH*lanes*g.filters*(g.depth()+directResultCost) + sortWork(g)
 }
 
 // directGradWork is the work of the direct gradient of filters, with filters in vectors, or at half the speed windows of a row.
 func (e Engine) directGradWork(g convolution) int {
 	width := e.simd.Gemm.F32.Width
 	lanes := min(g.OW*isa.RoundUp(g.filters, width), 2*g.filters*isa.RoundUp(g.OW, width))
-	work := g.batch * g.OH * lanes * (g.depth() + stemResultCost)
-	if g.SW > 1 {
-		work += directSortCost * g.images()
+	return g.batch*g.OH*lanes*(g.depth()+stemResultCost) + sortWork(g)
+}
+
+// sortWork is the work of sorting the elements of images by their place within a stride, before both direct kernels.
+func sortWork(g convolution) int {
+	if g.SW == 1 {
+		return 0
 	}
-	return work
+	return directSortCost * g.images()
 }
 
 // stemToRows binds a convolution of images in rows whose result is in rows too.

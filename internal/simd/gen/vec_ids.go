@@ -22,18 +22,14 @@ func idsBeyond(t *target) (name string) {
 		t.VORPS(id[i], seen[i], seen[i])
 		t.VORPS(rest[i], seen[i], seen[i])
 	}
-	for i, vectors := range []int{4, 1} {
-		here, next := []string{"wide", "narrow"}[i], []string{"narrow", "rest"}[i]
-		t.Label(here)
-		t.CMPQ(n, operand.U32(uint32(vectors*t.width())))
-		t.JL(operand.LabelRef(next))
+	turn := func(vectors int) {
 		for u := range vectors {
 			look(u, false)
 		}
 		t.ADDQ(operand.U32(uint32(vectors*t.size)), ids)
-		t.SUBQ(operand.U32(uint32(vectors*t.width())), n)
-		t.JMP(operand.LabelRef(here))
 	}
+	t.along("wide", n, 4, "narrow", func() { turn(4) })
+	t.along("narrow", n, 1, "rest", func() { turn(1) })
 	t.Label("rest")
 	t.TESTQ(n, n)
 	t.JE(operand.LabelRef("done"))

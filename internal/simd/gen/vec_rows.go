@@ -16,15 +16,12 @@ var sides = []string{"src", "dst"}
 func (t *target) alongRow(left, rest reg.GPVirtual, at []reg.GPVirtual, turn func(label string, vectors int, masked bool)) {
 	for i, vectors := range []int{4, 1} {
 		here, next := fmt.Sprintf("by%d", i), fmt.Sprintf("by%d", i+1)
-		t.Label(here)
-		t.CMPQ(left, operand.U32(uint32(vectors*t.width())))
-		t.JL(operand.LabelRef(next))
-		turn(here, vectors, false)
-		for _, p := range at {
-			t.ADDQ(operand.U32(uint32(vectors*t.size)), p)
-		}
-		t.SUBQ(operand.U32(uint32(vectors*t.width())), left)
-		t.JMP(operand.LabelRef(here))
+		t.along(here, left, vectors, next, func() {
+			turn(here, vectors, false)
+			for _, p := range at {
+				t.ADDQ(operand.U32(uint32(vectors*t.size)), p)
+			}
+		})
 	}
 	t.Label("by2")
 	t.TESTQ(rest, rest)

@@ -48,24 +48,17 @@ func BenchmarkStem(b *testing.B) {
 	k := At(isa.Fastest(), gemm.At(isa.Fastest()))
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, op := range []Op{square(3, 224, 64, 7, 2), square(3, 112, 64, 7, 2), square(3, 224, 32, 3, 2), square(3, 224, 64, 3, 2), square(3, 224, 64, 3, 1), square(3, 224, 64, 11, 4)} {
-		b.Run(fmt.Sprintf("%dx%d/%d-%d/%dx%d:%d", op.H, op.W, op.C, op.M, op.KH, op.KW, op.SH), func(b *testing.B) {
-			y, x, w, bias := operands(rng, op)
-			s := NewStem(k, op)
-			packed, scratch := make([]float32, s.PackedLen()), make([]float32, s.ScratchLen())
-			s.Pack(packed, w, 0, s.Packs())
-			simdtest.Share(b, 1, 2*float64(s.Work()), vec.At(isa.Fastest()).FMALoop, func(*par.Pool) {
-				s.Run(y, x, packed, bias, scratch, 0, s.Tasks())
+		for name, plan := range map[string]func(*Kernels, Op) *Stem{"": NewStem, "to rows/": NewStemToRows} {
+			b.Run(fmt.Sprintf("%s%dx%d/%d-%d/%dx%d:%d", name, op.H, op.W, op.C, op.M, op.KH, op.KW, op.SH), func(b *testing.B) {
+				y, x, w, bias := operands(rng, op)
+				s := plan(k, op)
+				packed, scratch := make([]float32, s.PackedLen()), make([]float32, s.ScratchLen())
+				s.Pack(packed, w, 0, s.Packs())
+				simdtest.Share(b, 1, 2*float64(s.Work()), vec.At(isa.Fastest()).FMALoop, func(*par.Pool) {
+					s.Run(y, x, packed, bias, scratch, 0, s.Tasks())
+				})
 			})
-		})
-		b.Run(fmt.Sprintf("to rows/%dx%d/%d-%d/%dx%d:%d", op.H, op.W, op.C, op.M, op.KH, op.KW, op.SH), func(b *testing.B) {
-			y, x, w, bias := operands(rng, op)
-			s := NewStemToRows(k, op)
-			packed, scratch := make([]float32, s.PackedLen()), make([]float32, s.ScratchLen())
-			s.Pack(packed, w, 0, s.Packs())
-			simdtest.Share(b, 1, 2*float64(s.Work()), vec.At(isa.Fastest()).FMALoop, func(*par.Pool) {
-				s.Run(y, x, packed, bias, scratch, 0, s.Tasks())
-			})
-		})
+		}
 	}
 }
 

@@ -340,15 +340,21 @@ func TestWinogradAgreesWithDefinition(t *testing.T) {
 	})
 }
 
+// notFinite draws a convolution with a number that is not finite among its pixels, all of which are seen, or filters.
+func notFinite(rng *rand.Rand) (op Op, y, x, filters, bias []float32) {
+	op = randomWinograd(rng)
+	op.Top, op.Left, op.OH, op.OW = 1, 1, op.H, op.W
+	y, x, filters, bias = operands(rng, op)
+	spoilt := [][]float32{x, filters}[rng.IntN(2)]
+	spoilt[rng.IntN(len(spoilt))] = []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}[rng.IntN(3)]
+	return op, y, x, filters, bias
+}
+
 func TestWinogradTellsOfNumbersThatAreNotFinite(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(89, 89))
 		for range trials(40) {
-			op := randomWinograd(rng)
-			op.Top, op.Left, op.OH, op.OW = 1, 1, op.H, op.W // every pixel is seen
-			y, x, filters, bias := operands(rng, op)
-			spoilt := [][]float32{x, filters}[rng.IntN(2)]
-			spoilt[rng.IntN(len(spoilt))] = []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}[rng.IntN(3)]
+			op, y, x, filters, bias := notFinite(rng)
 			w, _ := NewWinograd(k, op)
 			require.False(t, runWinograd(w, y, last(x, op.C, op.H*op.W), filters, bias, 3), "%+v", op)
 		}
@@ -406,11 +412,7 @@ func TestASweepTellsOfNumbersThatAreNotFinite(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(93, 93))
 		for range trials(40) {
-			op := randomWinograd(rng)
-			op.Top, op.Left, op.OH, op.OW = 1, 1, op.H, op.W // every pixel is seen
-			y, x, filters, bias := operands(rng, op)
-			spoilt := [][]float32{x, filters}[rng.IntN(2)]
-			spoilt[rng.IntN(len(spoilt))] = []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}[rng.IntN(3)]
+			op, y, x, filters, bias := notFinite(rng)
 			w, _ := NewWinograd(k, op)
 			require.False(t, runSweep(randomSweep(rng, w), y, last(x, op.C, op.H*op.W), filters, bias, 3), "%+v", op)
 		}

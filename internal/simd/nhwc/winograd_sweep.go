@@ -33,11 +33,11 @@ func PacksInTurn(op Op) bool { return 4*values*op.C*op.M >= inTurnBytes }
 
 // Sweep returns the sweep of w, or false where Winograd is faster.
 func (w *Winograd) Sweep() (*WinogradSweep, bool) {
-	shared := w.blocks > 1 && w.parts > 1 && 4*values*w.tiles()*w.depth <= sharedBytes
-	if !shared && !PacksInTurn(w.Op) {
+	inTurn := PacksInTurn(w.Op)
+	if shared := w.blocks > 1 && w.parts > 1 && 4*values*w.tiles()*w.depth <= sharedBytes; !shared && !inTurn {
 		return nil, false
 	}
-	return w.sweep(groupBytes, PacksInTurn(w.Op)), true
+	return w.sweep(groupBytes, inTurn), true
 }
 
 // sweep plans groups of tiles that take about so many bytes.
