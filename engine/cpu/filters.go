@@ -52,11 +52,14 @@ func (p *packer) bind(l *layout, alg string, run engine.Kernel) engine.Bound {
 		}
 		return run(c)
 	}
-	b := engine.Bound{Kernel: kernel, Scratch: int(*l), By: name, Alg: alg}
-	if p.elems > 0 {
-		b.Packing = engine.Packing{In: 1, Bytes: p.elems * shape.Float32.Width(), Rest: rest, Form: p.form, Replaces: true, Kernel: p.loop(0, func(c *engine.Call) []float32 {
-			return engine.Slice[float32](c.Out[0].At(0, shape.Float32, p.elems))
-		}).kernel()}
+	return engine.Bound{Kernel: kernel, Scratch: int(*l), By: name, Alg: alg, Packing: p.packing(rest)}
+}
+
+// packing says how the filters are packed before, for a kernel that then needs rest bytes of scratch memory.
+func (p *packer) packing(rest int) engine.Packing {
+	if p.elems == 0 {
+		return engine.Packing{}
 	}
-	return b
+	pack := p.loop(0, func(c *engine.Call) []float32 { return engine.Slice[float32](c.Out[0].At(0, shape.Float32, p.elems)) })
+	return engine.Packing{In: 1, Bytes: p.elems * shape.Float32.Width(), Rest: rest, Form: p.form, Replaces: true, Kernel: pack.kernel()}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/plexaura/plexaura/engine"
+	"github.com/plexaura/plexaura/internal/simd/gemm"
 	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/nhwc"
 	"github.com/plexaura/plexaura/shape"
@@ -199,21 +200,55 @@ func (e Engine) bindNHWCWinograd(plan *nhwc.Winograd, ep engine.Epilogue, exact 
 	tasks := e.newFiniteLoop(&l, plan.Tasks(), vectorCost(work)/max(plan.Tasks(), 1), plan.ScratchLen(), func(c *engine.Call, scratch []float32, lo, hi int) bool {
 		return plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed.of(c), bias[float32](c, ep), scratch, lo, hi)
 	})
-	return packed.bindFinite(&l, exact, tasks.holds)
+	return withExactScratch(packed.bind(&l, nhwcWinogradAlg, finiteRun(tasks.holds).orElse(exact)), exact)
 }
 
-// bindNHWCSweep does what bindNHWCWinograd does.
+// bindNHWCSweep does what bindNHWCWinograd does. Filters in small types are not widened before they are transformed in turn; then exact
+// is given rounded ones.
 func (e Engine) bindNHWCSweep(plan *nhwc.WinogradSweep, ep engine.Epilogue, exact engine.Bound) engine.Bound {
 	var l layout
 	packed := e.packer(filterPacking{plan.PackedLen(), plan.Packs(), plan.Form(), plan.Pack})
-	tiles, group := reserve[float32](&l, 1, plan.TilesLen()), reserve[int32](&l, 1, 1)
-	transform := e.newFiniteLoop(&l, plan.Transforms(), chunkWork, plan.CellsLen(), func(c *engine.Call, cells []float32, lo, hi int) bool {
+	run := e.sweep(&l, plan, ep, func(c *engine.Call) nhwc.SweptFilters {
+		if plan.InTurn() && !c.Packed.Valid() {
+			return nhwc.SweptFilters{Plain: engine.Slice[float32](c.In[1])}
+		}
+		return nhwc.SweptFilters{Packed: packed.of(c)}
+	}).orElse(exact)
+	if !plan.InTurn() {
+		return withExactScratch(packed.bind(&l, nhwcWinogradAlg, run), exact)
+	}
+	b := withExactScratch(engine.Bound{Kernel: run, Scratch: int(l), By: name, Alg: nhwcWinogradAlg, Packing: packed.packing(int(l))}, exact)
+	b.Narrow = func(as shape.DType) (engine.Bound, bool) {
+		storage, ok := smallStorage[as]
+		if !ok {
+			return engine.Bound{}, false
+		}
+		return e.bindSmallSweep(plan, plan.Small(storage), ep, exact), true
+	}
+	return b
+}
+
+// bindSmallSweep is bindNHWCSweep for filters in the form of small.
+func (e Engine) bindSmallSweep(plan *nhwc.WinogradSweep, small *gemm.Small, ep engine.Epilogue, exact engine.Bound) engine.Bound {
+	var l layout
+	packed := &smallPacker{engine: e, plan: small}
+	run := e.sweep(&l, plan, ep, func(c *engine.Call) nhwc.SweptFilters { return nhwc.SweptFilters{Small: small, Form: packed.of(c)} })
+	return withExactScratch(packed.bind(&l, nhwcWinogradAlg, run.orElse(exact)), exact)
+}
+
+// finiteRun computes results, and reports false where numbers are not finite.
+type finiteRun func(c *engine.Call) bool
+
+// sweep runs plan with filters.
+func (e Engine) sweep(l *layout, plan *nhwc.WinogradSweep, ep engine.Epilogue, filters func(c *engine.Call) nhwc.SweptFilters) finiteRun {
+	tiles, group := reserve[float32](l, 1, plan.TilesLen()), reserve[int32](l, 1, 1)
+	transform := e.newFiniteLoop(l, plan.Transforms(), chunkWork, plan.CellsLen(), func(c *engine.Call, cells []float32, lo, hi int) bool {
 		return plan.Transform(tiles.of(c, 0), engine.Slice[float32](c.In[0]), cells, int(group.of(c, 0)[0]), lo, hi)
 	})
-	products := e.newFiniteLoop(&l, plan.Tasks(), chunkWork, plan.ScratchLen(), func(c *engine.Call, scratch []float32, lo, hi int) bool {
-		return plan.Run(engine.Slice[float32](c.Out[0]), tiles.of(c, 0), packed.of(c), engine.Slice[float32](c.In[1]), bias[float32](c, ep), scratch, int(group.of(c, 0)[0]), lo, hi)
+	products := e.newFiniteLoop(l, plan.Tasks(), chunkWork, plan.ScratchLen(), func(c *engine.Call, scratch []float32, lo, hi int) bool {
+		return plan.Run(engine.Slice[float32](c.Out[0]), tiles.of(c, 0), filters(c), bias[float32](c, ep), scratch, int(group.of(c, 0)[0]), lo, hi)
 	})
-	return packed.bindFinite(&l, exact, func(c *engine.Call) bool {
+	return func(c *engine.Call) bool {
 		for i := range plan.Groups() {
 			group.of(c, 0)[0] = int32(i)
 			if !transform.holds(c) || !products.holds(c) {
@@ -221,17 +256,21 @@ func (e Engine) bindNHWCSweep(plan *nhwc.WinogradSweep, ep engine.Epilogue, exac
 			}
 		}
 		return true
-	})
+	}
 }
 
-// bindFinite is bind for Winograd's algorithm, or for exact where run reports that numbers are not finite.
-func (p *packer) bindFinite(l *layout, exact engine.Bound, run func(c *engine.Call) bool) engine.Bound {
-	b := p.bind(l, nhwcWinogradAlg, func(c *engine.Call) error {
+// orElse is the kernel that computes by run, or by exact where numbers are not finite.
+func (run finiteRun) orElse(exact engine.Bound) engine.Kernel {
+	return func(c *engine.Call) error {
 		if run(c) {
 			return nil
 		}
 		return withoutPacked(c, exact.Kernel)
-	})
+	}
+}
+
+// withExactScratch returns b, which computes by exact where numbers are not finite, with the memory that this needs.
+func withExactScratch(b, exact engine.Bound) engine.Bound {
 	b.Choice, b.Packing.Replaces = exact.Choice, false
 	b.Scratch, b.Packing.Rest = max(b.Scratch, exact.Scratch), max(b.Packing.Rest, exact.Scratch)
 	return b
@@ -408,7 +447,7 @@ func (e Engine) unfoldingCandidates(op nhwc.Op) []engine.Candidate {
 	winograd := engine.Candidate{Alg: nhwcWinogradAlg}
 	multiplications, transformed, ok := nhwc.WinogradWork(op)
 	read := 4 * filterCost * filters
-	if nhwc.PacksInTurn(op) {
+	if nhwc.TransformsInTurn(op) {
 		read = sweptCost * filters
 	}
 	switch winograd.Work = multiplications + transformCost*transformed + read; {

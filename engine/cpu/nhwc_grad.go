@@ -21,7 +21,9 @@ func (e Engine) nhwcInputGrad(c engine.Conv2D, in []engine.Operand, out engine.O
 	exact.Choice = e.nhwcInputGradCandidates(op)
 	if choose(exact.Choice) == nhwcWinogradAlg {
 		plan, _ := nhwc.NewWinogradInputGrad(e.simd.NHWC, op)
-		return e.bindNHWCWinograd(plan, engine.Epilogue{}, exact), nil
+		b := e.bindNHWCWinograd(plan, engine.Epilogue{}, exact)
+		b.Narrow = nil // exact is given filters that are not rounded
+		return b, nil
 	}
 	return exact, nil
 }

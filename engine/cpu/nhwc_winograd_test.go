@@ -16,13 +16,12 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// sweptCases are convolutions whose filters are swept: so many that they are not packed, and fewer
-// that meet few tiles.
+// sweptCases are convolutions whose filters are swept: many of them, and fewer that meet few tiles.
 func sweptCases() map[string]winogradCase {
 	op := engine.Conv2D{Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1, Pad: [2][2]int{{1, 1}, {1, 0}}}
 	return map[string]winogradCase{
-		"in turn": {op, shape.F32(3, 353, 10, 9), shape.F32(347, 353, 3, 3), shape.F32(3, 347, 10, 8)},
-		"packed":  {op, shape.F32(1, 259, 13, 14), shape.F32(250, 259, 3, 3), shape.F32(1, 250, 13, 13)},
+		"many filters": {op, shape.F32(3, 353, 10, 9), shape.F32(347, 353, 3, 3), shape.F32(3, 347, 10, 8)},
+		"few tiles":    {op, shape.F32(1, 259, 13, 14), shape.F32(250, 259, 3, 3), shape.F32(1, 250, 13, 13)},
 	}
 }
 
@@ -55,7 +54,6 @@ func TestSweepsFollowTheExactKernel(t *testing.T) {
 					b, err := c.bind(e)()
 					require.NoError(t, err)
 					require.Equal(t, nhwcWinogradAlg, b.Alg)
-					require.Equal(t, name == "in turn", b.Packing.Kernel == nil)
 					in := []engine.Buffer{random(r, c.in[0]), random(r, c.in[1])}
 					runtime.GOMAXPROCS(8)
 					got := run(t, c.bind(e), in, c.out)
@@ -65,6 +63,18 @@ func TestSweepsFollowTheExactKernel(t *testing.T) {
 					require.Equal(t, got.Bytes(), run(t, c.bind(e), in, c.out).Bytes())
 					call := &engine.Call{In: in, Out: []engine.Buffer{got}, Scratch: engine.BufferOf(engine.Aligned(b.Scratch))}
 					require.Zero(t, allocs.PerRun(3, func() { _ = b.Kernel(call) }))
+					requirePackedGives(t, b, in, got)
+					for _, as := range []shape.DType{shape.BFloat16, shape.Int8} {
+						rounded := []engine.Buffer{in[0], newBuffer(c.in[1])}
+						engine.Round(engine.Slice[float32](rounded[1]), engine.Slice[float32](in[1]), c.in[1], 0, as)
+						small := b.WithWeights(engine.Weights{In: 1}, c.in[1], as)
+						want := run(t, c.bind(e), rounded, c.out)
+						require.Equal(t, want.Bytes(), run(t, func() (engine.Bound, error) { return small, nil }, in, c.out).Bytes())
+						requirePackedGives(t, small, in, want)
+						if name == "many filters" && c.name == "forward" {
+							require.Less(t, small.Packing.Bytes, c.in[1].Bytes()*2/3)
+						}
+					}
 
 					engine.Slice[float32](in[r.IntN(2)])[400] = float32(math.NaN())
 					requireSameNumbers(t, run(t, c.bind(exact), in, c.out), run(t, c.bind(e), in, c.out))
@@ -72,6 +82,18 @@ func TestSweepsFollowTheExactKernel(t *testing.T) {
 			}
 		}
 	}
+}
+
+// requirePackedGives wants the bits of want from filters that are packed before.
+func requirePackedGives(t *testing.T, b engine.Bound, in []engine.Buffer, want engine.Buffer) {
+	aligned := func(n int) engine.Buffer { return engine.BufferAt(engine.Aligned(n), shape.Uint8, n) }
+	packed := aligned(b.Packing.Bytes)
+	require.NoError(t, b.Packing.Kernel(&engine.Call{In: in[1:], Out: []engine.Buffer{packed}, Scratch: aligned(b.Packing.Scratch)}))
+	got := engine.BufferAt(engine.Aligned(len(want.Bytes())), shape.Float32, len(want.Bytes())/4)
+	call := &engine.Call{In: in, Out: []engine.Buffer{got}, Scratch: aligned(b.Packing.Rest), Packed: packed}
+	require.NoError(t, b.Kernel(call))
+	require.Equal(t, want.Bytes(), got.Bytes())
+	require.Zero(t, allocs.PerRun(3, func() { _ = b.Kernel(call) }))
 }
 
 // requireSameNumbers wants equal numbers, or NaN for NaN.

@@ -29,36 +29,52 @@ func (e Engine) narrow(p products, ep engine.Epilogue) func(as shape.DType) (eng
 // bindSmall returns the kernel of plan.
 func (e Engine) bindSmall(plan *gemm.Small, ep engine.Epilogue) engine.Bound {
 	var l layout
-	var scratch, own region[float32]
-	form := func(c *engine.Call) []byte {
-		if c.Packed.Valid() {
-			return c.Packed.Bytes()
-		}
-		return engine.Slice[byte](c.Scratch.At(own.at, shape.Uint8, plan.Bytes()))
-	}
+	var scratch region[float32]
+	packed := &smallPacker{engine: e, plan: plan}
 	tasks := e.newLoop(plan.Tasks(), plan.Work()/max(plan.Tasks(), 1)/20, func(c *engine.Call, slot, lo, hi int) {
-		plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), form(c), bias[float32](c, ep), scratch.of(c, slot), lo, hi)
+		plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed.of(c), bias[float32](c, ep), scratch.of(c, slot), lo, hi)
 	})
 	scratch = reserve[float32](&l, tasks.slots, plan.Scratch())
-	rest := int(l)
-	own = reserve[float32](&l, 1, isa.Ceil(plan.Bytes(), 4))
-	pack, packs := e.packSmall(plan, 0, func(c *engine.Call) []byte { return c.Out[0].Bytes() }), e.packSmall(plan, 1, form)
-	return engine.Bound{
-		By: name, Alg: "gemm", Scratch: int(l), Serial: tasks.serial(),
-		Kernel: func(c *engine.Call) error {
-			if !c.Packed.Valid() {
-				packs.run(c)
-			}
-			tasks.run(c)
-			return nil
-		},
-		Packing: engine.Packing{In: 1, Bytes: plan.Bytes(), Kernel: pack.kernel(), Rest: rest, Form: plan.Form(), Replaces: true},
-	}
+	b := packed.bind(&l, "gemm", tasks.kernel())
+	b.Serial = tasks.serial()
+	return b
 }
 
-// packSmall is the loop that packs input in, the weights of plan.
-func (e Engine) packSmall(plan *gemm.Small, in int, to func(c *engine.Call) []byte) *loop {
-	return e.newLoop(plan.Panels(), 2*plan.Cols*plan.K, func(c *engine.Call, _, lo, hi int) {
+// smallPacker has weights, the second input, that are packed once in a small type, or else in each run.
+type smallPacker struct {
+	engine Engine
+	plan   *gemm.Small
+	own    region[float32]
+}
+
+// of returns the packed weights of a run.
+func (p *smallPacker) of(c *engine.Call) []byte {
+	if c.Packed.Valid() {
+		return c.Packed.Bytes()
+	}
+	return engine.Slice[byte](c.Scratch.At(p.own.at, shape.Uint8, p.plan.Bytes()))
+}
+
+// bind returns the kernel that is run, with the weights packed before. The rest of its scratch memory is laid out in l.
+func (p *smallPacker) bind(l *layout, alg string, run engine.Kernel) engine.Bound {
+	rest := int(*l)
+	p.own = reserve[float32](l, 1, isa.Ceil(p.plan.Bytes(), 4))
+	packs := p.loop(1, p.of)
+	kernel := func(c *engine.Call) error {
+		if !c.Packed.Valid() {
+			packs.run(c)
+		}
+		return run(c)
+	}
+	pack := p.loop(0, func(c *engine.Call) []byte { return c.Out[0].Bytes() })
+	return engine.Bound{Kernel: kernel, Scratch: int(*l), By: name, Alg: alg,
+		Packing: engine.Packing{In: 1, Bytes: p.plan.Bytes(), Kernel: pack.kernel(), Rest: rest, Form: p.plan.Form(), Replaces: true}}
+}
+
+// loop packs input in.
+func (p *smallPacker) loop(in int, to func(c *engine.Call) []byte) *loop {
+	plan := p.plan
+	return p.engine.newLoop(plan.Panels(), 2*plan.Cols*plan.K, func(c *engine.Call, _, lo, hi int) {
 		form, w := to(c), engine.Slice[float32](c.In[in])
 		for i := lo; i < hi; i++ {
 			s := smallPanel{Small: plan, w: w, first: i * plan.Cols}
@@ -118,8 +134,19 @@ func withExact(filters shape.Type, exact engine.Bound, bind func(exact engine.Bo
 	b.Narrow = func(as shape.DType) (engine.Bound, bool) {
 		w := engine.Weights{In: 1}
 		n := bind(exact.WithWeights(w, filters, as))
-		n.Narrow, n.Packing.Replaces = nil, true
-		return n.WithWeights(w, filters, as), true
+		n.Packing.Replaces = true
+		small := n.WithWeights(w, filters, as)
+		small.Packing.Replaces = true
+		if n.Into != nil {
+			small.Into = func(p engine.Part) (engine.Bound, bool) {
+				part, ok := n.Into(p)
+				if !ok {
+					return part, false
+				}
+				return part.WithWeights(w, filters, as), true
+			}
+		}
+		return small, true
 	}
 	return b
 }

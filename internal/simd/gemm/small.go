@@ -32,7 +32,7 @@ type widenFunc func(k int, b *byte, scale, dst *float32) (csr uint32)
 type smallPanel struct {
 	vecs  int
 	rows  []smallFunc // by rows, from 1
-	widen widenFunc   // nil where rows are always multiplied as they are
+	widen widenFunc
 }
 
 // smalls are those of a level: narrow panels, then wide ones, by Storage.
@@ -73,16 +73,43 @@ func NewSmall(k *Kernels, op Op, as Storage) *Small {
 	if op.TransA || op.Add || op.Bias == isa.RowBias || min(op.M, op.N, op.K) < 1 {
 		panic(fmt.Sprintf("gemm: no small product %+v", op))
 	}
-	p := &Small{Op: op.withStrides(), As: as, tiles: k.F32, level: k.level}
-	for _, s := range k.small[as] { // a narrow panel for few columns
-		if p.panel = s; s.vecs*p.tiles.Width >= op.N {
-			break
-		}
+	panels := k.small[as]
+	for len(panels) > 1 && panels[0].vecs*k.F32.Width < op.N { // a narrow panel for few columns
+		panels = panels[1:]
 	}
+	return newSmall(k, op, as, panels[0])
+}
+
+// NewSmallVectors plans B's form of n columns of k elements, which follow each other in memory, with panels of one vector,
+// for those who widen it: it is not to be run.
+func NewSmallVectors(ks *Kernels, n, k int, as Storage) *Small {
+	return newSmall(ks, Op{M: 1, N: n, K: k, TransB: true}, as, ks.small[as][0])
+}
+
+func newSmall(k *Kernels, op Op, as Storage, panel smallPanel) *Small {
+	p := &Small{Op: op.withStrides(), As: as, tiles: k.F32, level: k.level, panel: panel}
 	p.Cols = p.panel.vecs * p.tiles.Width
-	p.widens = p.panel.widen != nil && op.M >= widenRows
+	p.widens = op.M >= widenRows
 	p.each = max(1, smallTask/(op.K*p.Cols))
 	return p
+}
+
+// Widen sets dst to n rows, from row k on, of a panel in a form.
+func (p *Small) Widen(dst []float32, form []byte, panel, k, n int) {
+	if len(form) < p.Bytes() || k+n > p.K || len(dst) < n*p.Cols {
+		panic(fmt.Sprintf("gemm: rows %d to %d of %d to %d elements, of a form of %d bytes", k, k+n, p.K, len(dst), len(form)))
+	}
+	if n > 0 {
+		p.panel.widen(n, &p.Panel(form, panel)[k*p.Cols*p.As.size()], unsafe.SliceData(p.scales(form, panel)), &dst[0])
+	}
+}
+
+// scales are those of a panel.
+func (p *Small) scales(form []byte, panel int) []float32 {
+	if p.As != Int8 {
+		return nil
+	}
+	return p.Scales(form)[panel*p.Cols:][:p.Cols]
 }
 
 // SmallForm names the form of B: equal ones have the same bytes.
@@ -144,10 +171,7 @@ func (p *Small) Run(c, a []float32, form []byte, bias, scratch []float32, lo, hi
 			len(form), len(bias), len(scratch), p.Bytes(), p.biasLen(), p.Scratch()))
 	}
 	for i := lo * p.each; i < min(hi*p.each, p.Panels()); i++ {
-		var scale []float32
-		if p.As == Int8 {
-			scale = p.Scales(form)[i*p.Cols:][:p.Cols]
-		}
+		scale := p.scales(form, i)
 		if p.widens {
 			p.wide(c, a, p.Panel(form, i), scale, bias, scratch, i*p.Cols)
 		} else {

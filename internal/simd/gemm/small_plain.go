@@ -16,7 +16,15 @@ var goSmalls = smalls{
 // goSmall are the kernels for up to so many rows and panels of cols columns, whose elements element
 // reads.
 func goSmall(rows, cols int, element func(b *byte, i int) float32) smallPanel {
-	s := smallPanel{vecs: cols / 4, rows: []smallFunc{nil}}
+	s := smallPanel{vecs: cols / 4, rows: []smallFunc{nil}, widen: func(k int, b *byte, scale, dst *float32) uint32 {
+		for i, d := 0, unsafe.Slice(dst, k*cols); i < len(d); i++ {
+			if d[i] = element(b, i); scale != nil {
+				d[i] *= *isa.Add(scale, 4*(i%cols))
+			}
+			d[i] = isa.Flush32(d[i])
+		}
+		return 0
+	}}
 	for n := 1; n <= rows; n++ {
 		s.rows = append(s.rows, func(k int, a *float32, as int, b *byte, sums *float32, more int) uint32 {
 			out := unsafe.Slice(sums, n*cols)

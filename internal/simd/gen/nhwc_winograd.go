@@ -26,6 +26,9 @@ func (t *target) lastWinograd() {
 	t.lastTileIn()
 	t.lastTileOut()
 	t.lastTileFilter()
+	for third := range lastSide / 2 {
+		t.lastTileFilterThird(third)
+	}
 	t.lastTileDy()
 	t.lastTileFilterGrad()
 }
@@ -100,6 +103,55 @@ func (t *target) lastTileFilter() {
 			t.VMOVUPS(v, operand.Mem{Base: p})
 			if i < lastSide-1 {
 				t.ADDQ(six, p)
+			}
+		})
+	}
+	t.ADDQ(t.param("cs"), w)
+	t.ADDQ(t.param("ucs"), u)
+	t.DECQ(n)
+	t.JNE(operand.LabelRef("vector"))
+	t.end()
+}
+
+// lastTileFilterThird makes two columns of what tileFilter makes: values 0 and 5 of each row, 1 and 2, or 3 and 4.
+func (t *target) lastTileFilterThird(third int) {
+	t.begin(fmt.Sprintf("tileFilterThird%d%s", third, t.name), "is a third of tileFilter: two of each six vectors that follow each other, in their order.",
+		"n int, w *float32, ws, cs int, u *float32, us, ucs int")
+	n, w, u, ws, us := t.arg("n"), t.arg("w"), t.arg("u"), t.arg("ws"), t.arg("us")
+	p, two := t.GP64(), t.GP64()
+	columns := [2][3]reg.VecPhysical{[3]reg.VecPhysical(t.regs[6:9]), [3]reg.VecPhysical(t.regs[9:12])}
+	t.LEAQ(operand.Mem{Base: us, Index: us, Scale: 1}, two)
+	t.Label("vector")
+	t.MOVQ(w, p)
+	for i := range 3 {
+		g := [3]reg.VecPhysical(t.regs[:3])
+		for j := range 3 {
+			t.VMOVUPS(operand.Mem{Base: p}, g[j])
+			t.ADDQ(ws, p)
+		}
+		if third == 0 {
+			t.times(0.25, g[0], columns[0][i])
+			t.VMOVAPS(g[2], columns[1][i])
+			continue
+		}
+		of := 0
+		t.winoTapsPair(third, g, func(_ int, difference bool) {
+			t.winoEither(difference, columns[of][i])
+			of++
+		})
+	}
+	for of, column := range columns {
+		for i, r := range column {
+			t.VMOVAPS(r, t.regs[i])
+		}
+		t.MOVQ(u, p)
+		if of > 0 {
+			t.ADDQ(us, p)
+		}
+		t.winoTaps3(func(i int, v reg.Register) { // in the order 0 to 5
+			t.VMOVUPS(v, operand.Mem{Base: p})
+			if i < lastSide-1 {
+				t.ADDQ(two, p)
 			}
 		})
 	}

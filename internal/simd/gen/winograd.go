@@ -465,25 +465,45 @@ func (t *target) times(c float64, x, d reg.VecPhysical) { t.VMULPS(t.memory(f(c)
 
 // winoTaps3 transforms three elements of filters.
 func (t *target) winoTaps3(put func(i int, v reg.Register)) {
-	g := t.regs[:3]
-	s, h, u := t.regs[3], t.regs[4], t.regs[5]
+	g, u := [3]reg.VecPhysical(t.regs[:3]), t.regs[5]
 	t.times(0.25, g[0], u)
 	put(0, u)
-	t.sum(g[0], g[2], s)
-	t.times(-1./6, s, s)
-	t.times(1./6, g[1], h)
-	t.sub(s, h, u)
-	put(1, u)
-	t.sum(s, h, u)
-	put(2, u)
+	for _, pair := range []int{1, 2} {
+		t.winoTapsPair(pair, g, func(i int, difference bool) {
+			t.winoEither(difference, u)
+			put(i, u)
+		})
+	}
+	put(5, g[2])
+}
+
+// winoTapsPair makes a sum and what is taken from it or added to it: values 1 and 2, or 3 and 4, of what winoTaps3
+// makes of g.
+func (t *target) winoTapsPair(pair int, g [3]reg.VecPhysical, put func(i int, difference bool)) {
+	s, h := t.regs[3], t.regs[4]
+	if pair == 1 {
+		t.sum(g[0], g[2], s)
+		t.times(-1./6, s, s)
+		t.times(1./6, g[1], h)
+		put(1, true)
+		put(2, false)
+		return
+	}
 	t.times(1./24, g[0], s)
 	t.VFMADD231PS(t.memory(f(1./6)), g[2], s)
 	t.times(1./12, g[1], h)
+	put(3, false)
+	put(4, true)
+}
+
+// winoEither sets u to the difference, or the sum, of what winoTapsPair has made.
+func (t *target) winoEither(difference bool, u reg.VecPhysical) {
+	s, h := t.regs[3], t.regs[4]
+	if difference {
+		t.sub(s, h, u)
+		return
+	}
 	t.sum(s, h, u)
-	put(3, u)
-	t.sub(s, h, u)
-	put(4, u)
-	put(5, g[2])
 }
 
 // winoTapsAdjoint3 is the adjoint of winoTaps3.

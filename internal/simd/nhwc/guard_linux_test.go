@@ -3,7 +3,9 @@ package nhwc
 import (
 	"math/rand/v2"
 	"testing"
+	"unsafe"
 
+	"github.com/plexaura/plexaura/internal/simd/gemm"
 	"github.com/plexaura/plexaura/internal/simd/isa"
 	"github.com/plexaura/plexaura/internal/simd/simdtest"
 )
@@ -42,13 +44,19 @@ func TestKernelsStayInsideTheirOperands(t *testing.T) {
 			f.Pack(packed, make(op.M*op.Rows()), 0, f.Packs())
 			f.Run(y, x, packed, make(op.M), make(f.ScratchLen()), 0, f.Tasks())
 
-			sweep := randomSweep(rng, f)
+			sweep := randomSweep(rng, f, i%3 > 0)
 			packed = make(sweep.PackedLen())
 			sweep.Pack(packed, make(op.M*op.Rows()), 0, sweep.Packs())
+			swept := []SweptFilters{{Packed: packed}}
+			if sweep.inTurn {
+				small := sweep.Small(gemm.Storage(rng.IntN(2)))
+				form := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(make(isa.Ceil(small.Bytes(), 4))))), small.Bytes())
+				swept = append(swept, SweptFilters{Small: small, Form: form}, SweptFilters{Plain: make(op.M * op.Rows())})
+			}
 			tiles, room := make(sweep.TilesLen()), make(sweep.ScratchLen())
 			for group := range sweep.Groups() {
 				sweep.Transform(tiles, x, make(sweep.CellsLen()), group, 0, sweep.Transforms())
-				sweep.Run(y, tiles, packed, make(op.M*op.Rows()), make(op.M), room, group, 0, sweep.Tasks())
+				sweep.Run(y, tiles, swept[rng.IntN(len(swept))], make(op.M), room, group, 0, sweep.Tasks())
 			}
 
 			w, n := randomWindow(rng)

@@ -31,7 +31,10 @@ type Kernels struct {
 	// apart, to 36 vectors us bytes apart; those of the next vector begin ucs bytes on.
 	tileFilter func(n int, w *float32, ws, cs int, u *float32, us, ucs int, cells *float32) (csr uint32)
 
-	// tileFilterGrad is its adjoint.
+	// tileFilterThird are its thirds: values 0 and 5 of each six, 1 and 2, and 3 and 4.
+	tileFilterThird [3]thirdFunc
+
+	// tileFilterGrad is the adjoint of tileFilter.
 	tileFilterGrad func(n int, u *float32, us, ucs int, w *float32, ws, cs int, cells *float32) (csr uint32)
 
 	stem     [][]stemFunc     // by vectors and windows
@@ -58,6 +61,9 @@ type tileInFunc func(vectors int, x *float32, at, row, pixel int, masks *uint32,
 // the masks of pixels is that of the filters. It adds numbers that are finite only where all values are
 // to the vector behind the cells.
 type tileOutFunc func(vectors int, m *float32, es int, y *float32, row, pixel int, masks *uint32, bias, cells *float32, flags int) (csr uint32)
+
+// thirdFunc transforms n > 0 vectors of filters, as tileFilter does, to 12 vectors.
+type thirdFunc func(n int, w *float32, ws, cs int, u *float32, us, ucs int) (csr uint32)
 
 // At returns the kernels for a level, whose products are g, or nil where there are none whose vectors
 // are as long as those of g.

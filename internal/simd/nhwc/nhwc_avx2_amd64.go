@@ -39,6 +39,21 @@ func tileOutAVX2(vectors int, m *float32, es int, y *float32, row int, pixel int
 //go:noescape
 func tileFilterAVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
 
+// tileFilterThird0AVX2 is a third of tileFilter: two of each six vectors that follow each other, in their order.
+//
+//go:noescape
+func tileFilterThird0AVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
+
+// tileFilterThird1AVX2 is a third of tileFilter: two of each six vectors that follow each other, in their order.
+//
+//go:noescape
+func tileFilterThird1AVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
+
+// tileFilterThird2AVX2 is a third of tileFilter: two of each six vectors that follow each other, in their order.
+//
+//go:noescape
+func tileFilterThird2AVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
+
 // tileDyAVX2 does for 4×4 pixels of the gradient of results what tileIn does for those of an image.
 //
 //go:noescape
@@ -169,4 +184,4 @@ func diagonal2x4AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, 
 //go:noescape
 func diagonal3x4AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-var avx2 = Kernels{width: 8, maskWords: 8, vector: true, tileIn: tileInAVX2, tileOut: tileOutAVX2, tileFilter: tileFilterAVX2, tileDy: tileDyAVX2, tileFilterGrad: tileFilterGradAVX2, copy: copyAVX2, depthwise: depthwiseAVX2, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1AVX2, depthwiseGrad2AVX2, depthwiseGrad3AVX2}, sum: sumAVX2, max: maxAVX2, stem: [][]stemFunc{1: {1: stem1x1AVX2, 2: stem2x1AVX2, 3: stem3x1AVX2, 4: stem4x1AVX2, 5: stem5x1AVX2, 6: stem6x1AVX2}, 2: {1: stem1x2AVX2, 2: stem2x2AVX2, 3: stem3x2AVX2, 4: stem4x2AVX2, 5: stem5x2AVX2, 6: stem6x2AVX2}}, diagonal: [][]diagonalFunc{2: {1: diagonal1x2AVX2, 2: diagonal2x2AVX2, 3: diagonal3x2AVX2, 4: diagonal4x2AVX2, 5: diagonal5x2AVX2, 6: diagonal6x2AVX2}, 4: {1: diagonal1x4AVX2, 2: diagonal2x4AVX2, 3: diagonal3x4AVX2}}}
+var avx2 = Kernels{width: 8, maskWords: 8, vector: true, tileIn: tileInAVX2, tileOut: tileOutAVX2, tileFilter: tileFilterAVX2, tileFilterThird: [3]thirdFunc{tileFilterThird0AVX2, tileFilterThird1AVX2, tileFilterThird2AVX2}, tileDy: tileDyAVX2, tileFilterGrad: tileFilterGradAVX2, copy: copyAVX2, depthwise: depthwiseAVX2, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1AVX2, depthwiseGrad2AVX2, depthwiseGrad3AVX2}, sum: sumAVX2, max: maxAVX2, stem: [][]stemFunc{1: {1: stem1x1AVX2, 2: stem2x1AVX2, 3: stem3x1AVX2, 4: stem4x1AVX2, 5: stem5x1AVX2, 6: stem6x1AVX2}, 2: {1: stem1x2AVX2, 2: stem2x2AVX2, 3: stem3x2AVX2, 4: stem4x2AVX2, 5: stem5x2AVX2, 6: stem6x2AVX2}}, diagonal: [][]diagonalFunc{2: {1: diagonal1x2AVX2, 2: diagonal2x2AVX2, 3: diagonal3x2AVX2, 4: diagonal4x2AVX2, 5: diagonal5x2AVX2, 6: diagonal6x2AVX2}, 4: {1: diagonal1x4AVX2, 2: diagonal2x4AVX2, 3: diagonal3x4AVX2}}}

@@ -5063,6 +5063,321 @@ DATA c3daaaaab<>+24(SB)/4, $0x3daaaaab
 DATA c3daaaaab<>+28(SB)/4, $0x3daaaaab
 GLOBL c3daaaaab<>(SB), RODATA|NOPTR, $32
 
+// func tileFilterThird0AVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·tileFilterThird0AVX2(SB), NOSPLIT, $0-60
+	STMXCSR csr+56(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    u+32(FP), DX
+	MOVQ    ws+16(FP), BX
+	MOVQ    us+40(FP), SI
+	LEAQ    (SI)(SI*1), R8
+
+vector:
+	MOVQ        CX, DI
+	VMOVUPS     (DI), Y0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y2
+	ADDQ        BX, DI
+	VMULPS      c3e800000<>+0(SB), Y0, Y6
+	VMOVAPS     Y2, Y9
+	VMOVUPS     (DI), Y0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y2
+	ADDQ        BX, DI
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVAPS     Y2, Y10
+	VMOVUPS     (DI), Y0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y2
+	ADDQ        BX, DI
+	VMULPS      c3e800000<>+0(SB), Y0, Y8
+	VMOVAPS     Y2, Y11
+	VMOVAPS     Y6, Y0
+	VMOVAPS     Y7, Y1
+	VMOVAPS     Y8, Y2
+	MOVQ        DX, DI
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Y2, (DI)
+	VMOVAPS     Y9, Y0
+	VMOVAPS     Y10, Y1
+	VMOVAPS     Y11, Y2
+	MOVQ        DX, DI
+	ADDQ        SI, DI
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Y2, (DI)
+	ADDQ        cs+24(FP), CX
+	ADDQ        ucs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+56(FP)
+	VZEROUPPER
+	RET
+
+// func tileFilterThird1AVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·tileFilterThird1AVX2(SB), NOSPLIT, $0-60
+	STMXCSR csr+56(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    u+32(FP), DX
+	MOVQ    ws+16(FP), BX
+	MOVQ    us+40(FP), SI
+	LEAQ    (SI)(SI*1), R8
+
+vector:
+	MOVQ        CX, DI
+	VMOVUPS     (DI), Y0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y2
+	ADDQ        BX, DI
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y6
+	VADDPS      Y4, Y3, Y9
+	VMOVUPS     (DI), Y0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y2
+	ADDQ        BX, DI
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y7
+	VADDPS      Y4, Y3, Y10
+	VMOVUPS     (DI), Y0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y2
+	ADDQ        BX, DI
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y8
+	VADDPS      Y4, Y3, Y11
+	VMOVAPS     Y6, Y0
+	VMOVAPS     Y7, Y1
+	VMOVAPS     Y8, Y2
+	MOVQ        DX, DI
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Y2, (DI)
+	VMOVAPS     Y9, Y0
+	VMOVAPS     Y10, Y1
+	VMOVAPS     Y11, Y2
+	MOVQ        DX, DI
+	ADDQ        SI, DI
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Y2, (DI)
+	ADDQ        cs+24(FP), CX
+	ADDQ        ucs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+56(FP)
+	VZEROUPPER
+	RET
+
+// func tileFilterThird2AVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·tileFilterThird2AVX2(SB), NOSPLIT, $0-60
+	STMXCSR csr+56(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    u+32(FP), DX
+	MOVQ    ws+16(FP), BX
+	MOVQ    us+40(FP), SI
+	LEAQ    (SI)(SI*1), R8
+
+vector:
+	MOVQ        CX, DI
+	VMOVUPS     (DI), Y0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y2
+	ADDQ        BX, DI
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y6
+	VSUBPS      Y4, Y3, Y9
+	VMOVUPS     (DI), Y0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y2
+	ADDQ        BX, DI
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y7
+	VSUBPS      Y4, Y3, Y10
+	VMOVUPS     (DI), Y0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y2
+	ADDQ        BX, DI
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y11
+	VMOVAPS     Y6, Y0
+	VMOVAPS     Y7, Y1
+	VMOVAPS     Y8, Y2
+	MOVQ        DX, DI
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Y2, (DI)
+	VMOVAPS     Y9, Y0
+	VMOVAPS     Y10, Y1
+	VMOVAPS     Y11, Y2
+	MOVQ        DX, DI
+	ADDQ        SI, DI
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Y2, (DI)
+	ADDQ        cs+24(FP), CX
+	ADDQ        ucs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+56(FP)
+	VZEROUPPER
+	RET
+
 // func tileDyAVX2(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
 // Requires: AVX, FMA3, MMX+, SSE
 TEXT ·tileDyAVX2(SB), NOSPLIT, $0-84

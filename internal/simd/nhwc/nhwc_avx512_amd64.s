@@ -6440,6 +6440,321 @@ DATA c3daaaaab<>+56(SB)/4, $0x3daaaaab
 DATA c3daaaaab<>+60(SB)/4, $0x3daaaaab
 GLOBL c3daaaaab<>(SB), RODATA|NOPTR, $64
 
+// func tileFilterThird0AVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·tileFilterThird0AVX512(SB), NOSPLIT, $0-60
+	STMXCSR csr+56(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    u+32(FP), DX
+	MOVQ    ws+16(FP), BX
+	MOVQ    us+40(FP), SI
+	LEAQ    (SI)(SI*1), R8
+
+vector:
+	MOVQ        CX, DI
+	VMOVUPS     (DI), Z0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z2
+	ADDQ        BX, DI
+	VMULPS      c3e800000<>+0(SB), Z0, Z6
+	VMOVAPS     Z2, Z9
+	VMOVUPS     (DI), Z0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z2
+	ADDQ        BX, DI
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVAPS     Z2, Z10
+	VMOVUPS     (DI), Z0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z2
+	ADDQ        BX, DI
+	VMULPS      c3e800000<>+0(SB), Z0, Z8
+	VMOVAPS     Z2, Z11
+	VMOVAPS     Z6, Z0
+	VMOVAPS     Z7, Z1
+	VMOVAPS     Z8, Z2
+	MOVQ        DX, DI
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Z2, (DI)
+	VMOVAPS     Z9, Z0
+	VMOVAPS     Z10, Z1
+	VMOVAPS     Z11, Z2
+	MOVQ        DX, DI
+	ADDQ        SI, DI
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Z2, (DI)
+	ADDQ        cs+24(FP), CX
+	ADDQ        ucs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+56(FP)
+	VZEROUPPER
+	RET
+
+// func tileFilterThird1AVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·tileFilterThird1AVX512(SB), NOSPLIT, $0-60
+	STMXCSR csr+56(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    u+32(FP), DX
+	MOVQ    ws+16(FP), BX
+	MOVQ    us+40(FP), SI
+	LEAQ    (SI)(SI*1), R8
+
+vector:
+	MOVQ        CX, DI
+	VMOVUPS     (DI), Z0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z2
+	ADDQ        BX, DI
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z6
+	VADDPS      Z4, Z3, Z9
+	VMOVUPS     (DI), Z0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z2
+	ADDQ        BX, DI
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z7
+	VADDPS      Z4, Z3, Z10
+	VMOVUPS     (DI), Z0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z2
+	ADDQ        BX, DI
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z8
+	VADDPS      Z4, Z3, Z11
+	VMOVAPS     Z6, Z0
+	VMOVAPS     Z7, Z1
+	VMOVAPS     Z8, Z2
+	MOVQ        DX, DI
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Z2, (DI)
+	VMOVAPS     Z9, Z0
+	VMOVAPS     Z10, Z1
+	VMOVAPS     Z11, Z2
+	MOVQ        DX, DI
+	ADDQ        SI, DI
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Z2, (DI)
+	ADDQ        cs+24(FP), CX
+	ADDQ        ucs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+56(FP)
+	VZEROUPPER
+	RET
+
+// func tileFilterThird2AVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·tileFilterThird2AVX512(SB), NOSPLIT, $0-60
+	STMXCSR csr+56(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    u+32(FP), DX
+	MOVQ    ws+16(FP), BX
+	MOVQ    us+40(FP), SI
+	LEAQ    (SI)(SI*1), R8
+
+vector:
+	MOVQ        CX, DI
+	VMOVUPS     (DI), Z0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z2
+	ADDQ        BX, DI
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z6
+	VSUBPS      Z4, Z3, Z9
+	VMOVUPS     (DI), Z0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z2
+	ADDQ        BX, DI
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z7
+	VSUBPS      Z4, Z3, Z10
+	VMOVUPS     (DI), Z0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z2
+	ADDQ        BX, DI
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z11
+	VMOVAPS     Z6, Z0
+	VMOVAPS     Z7, Z1
+	VMOVAPS     Z8, Z2
+	MOVQ        DX, DI
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Z2, (DI)
+	VMOVAPS     Z9, Z0
+	VMOVAPS     Z10, Z1
+	VMOVAPS     Z11, Z2
+	MOVQ        DX, DI
+	ADDQ        SI, DI
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Z2, (DI)
+	ADDQ        cs+24(FP), CX
+	ADDQ        ucs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+56(FP)
+	VZEROUPPER
+	RET
+
 // func tileDyAVX512(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·tileDyAVX512(SB), NOSPLIT, $0-84

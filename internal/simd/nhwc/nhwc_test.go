@@ -362,33 +362,46 @@ func TestWinogradTellsOfNumbersThatAreNotFinite(t *testing.T) {
 }
 
 // runSweep computes what runWinograd does.
-func runSweep(s *WinogradSweep, y, x, filters, bias []float32, tasks int) (finite bool) {
+func runSweep(s *WinogradSweep, y, x []float32, swept SweptFilters, bias []float32, tasks int) (finite bool) {
 	nan := func(n int) []float32 { return simdtest.Repeat(float32(math.NaN()), n) }
-	tiles, cells, packed, scratch := nan(s.TilesLen()), nan(s.CellsLen()), nan(s.PackedLen()), nan(s.ScratchLen())
-	s.Pack(packed, filters, 0, s.Packs())
+	tiles, cells, scratch := nan(s.TilesLen()), nan(s.CellsLen()), nan(s.ScratchLen())
 	finite = true
 	for group := range s.Groups() {
 		for hi := s.Transforms(); hi > 0; hi -= tasks {
 			finite = s.Transform(tiles, x, cells, group, max(hi-tasks, 0), hi) && finite
 		}
 		for hi := s.Tasks(); hi > 0; hi -= tasks {
-			finite = s.Run(y, tiles, packed, filters, bias, scratch, group, max(hi-tasks, 0), hi) && finite
+			finite = s.Run(y, tiles, swept, bias, scratch, group, max(hi-tasks, 0), hi) && finite
 		}
 	}
 	return finite
 }
 
-// randomSweep plans op with groups of few tiles and several tasks for a panel.
-func randomSweep(rng *rand.Rand, w *Winograd) *WinogradSweep {
-	s := w.sweep(1+rng.IntN(2)*8*4*values*w.depth, rng.IntN(2) == 0)
+// randomSweep plans op with groups of few tiles, several tasks for a panel, and panels that are transformed in thirds or
+// at once.
+func randomSweep(rng *rand.Rand, w *Winograd, inTurn bool) *WinogradSweep {
+	s := w.sweep(1+rng.IntN(2)*8*4*values*w.depth, inTurn)
 	s.cuts = 1 + rng.IntN(3)
+	s.split(1 + rng.IntN(20))
 	return s
+}
+
+// randomSwept are filters, as they are or packed.
+func randomSwept(rng *rand.Rand, s *WinogradSweep, filters []float32) SweptFilters {
+	if s.inTurn && rng.IntN(2) == 0 {
+		return SweptFilters{Plain: filters}
+	}
+	packed := simdtest.Repeat(float32(math.NaN()), s.PackedLen())
+	for hi := s.Packs(); hi > 0; hi -= 2 {
+		s.Pack(packed, filters, max(hi-2, 0), hi)
+	}
+	return SweptFilters{Packed: packed}
 }
 
 func TestASweepHasTheBitsOfWinograd(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernels) {
 		rng := rand.New(rand.NewPCG(92, 92))
-		several := 0
+		several, kinds := 0, map[bool]int{}
 		for i := range trials(40) {
 			op := randomWinograd(rng)
 			y, x, filters, bias := operands(rng, op)
@@ -397,15 +410,60 @@ func TestASweepHasTheBitsOfWinograd(t *testing.T) {
 				plan, from, into, bias = NewWinogradInputGrad, last(y, op.M, op.Cols()), make([]float32, len(x)), nil
 			}
 			w, _ := plan(k, op)
-			s := randomSweep(rng, w)
+			s := randomSweep(rng, w, rng.IntN(3) > 0)
 			several += min(s.Groups()-1, 1)
+			kinds[s.thirds]++
 			want, got := slices.Clone(into), slices.Clone(into)
 			require.True(t, runWinograd(w, want, from, filters, bias, 100), "%+v", op)
-			require.True(t, runSweep(s, got, from, filters, bias, 1+rng.IntN(5)), "%+v", op)
+			require.True(t, runSweep(s, got, from, randomSwept(rng, s, filters), bias, 1+rng.IntN(5)), "%+v", op)
 			simdtest.RequireBits(t, want, got)
 		}
 		require.Positive(t, several)
+		require.Len(t, kinds, 2)
 	})
+}
+
+// A form in a small type gives the bits of the numbers that it stands for.
+func TestASweepOfSmallFiltersHasTheBitsOfTheirNumbers(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(94, 94))
+		for range trials(40) {
+			op := randomWinograd(rng)
+			y, x, filters, bias := operands(rng, op)
+			w, _ := NewWinograd(k, op)
+			s := randomSweep(rng, w, true)
+			as := gemm.Storage(rng.IntN(2))
+			form := randomForm(rng, s.Small(as), filters)
+			want, got := last(y, op.M, op.Cols()), last(y, op.M, op.Cols())
+			x = last(x, op.C, op.H*op.W)
+			require.True(t, runSweep(s, want, x, SweptFilters{Plain: filters}, bias, 3), "%+v", op)
+			require.True(t, runSweep(s, got, x, SweptFilters{Small: s.Small(as), Form: form}, bias, 1+rng.IntN(5)), "%+v", op)
+			simdtest.RequireBits(t, want, got)
+		}
+	})
+}
+
+// randomForm makes a form of plan, and sets w to the numbers that it stands for.
+func randomForm(rng *rand.Rand, plan *gemm.Small, w []float32) []byte {
+	form := make([]byte, plan.Bytes())
+	scales := plan.Scales(form)
+	for i := range scales {
+		scales[i] = rng.Float32() / 100
+	}
+	for j := range plan.N {
+		panel := plan.Panel(form, j/plan.Cols)
+		for i := range plan.K {
+			at, x := i*plan.Cols+j%plan.Cols, &w[j*plan.K+i]
+			if plan.As == gemm.BFloat16 {
+				b := math.Float32bits(*x) >> 16
+				panel[2*at], panel[2*at+1], *x = byte(b), byte(b>>8), math.Float32frombits(b<<16)
+				continue
+			}
+			code := int8(rng.IntN(255) - 127)
+			panel[at], *x = byte(code), float32(code)*scales[j]
+		}
+	}
+	return form
 }
 
 func TestASweepTellsOfNumbersThatAreNotFinite(t *testing.T) {
@@ -414,7 +472,8 @@ func TestASweepTellsOfNumbersThatAreNotFinite(t *testing.T) {
 		for range trials(40) {
 			op, y, x, filters, bias := notFinite(rng)
 			w, _ := NewWinograd(k, op)
-			require.False(t, runSweep(randomSweep(rng, w), y, last(x, op.C, op.H*op.W), filters, bias, 3), "%+v", op)
+			s := randomSweep(rng, w, rng.IntN(2) == 0)
+			require.False(t, runSweep(s, y, last(x, op.C, op.H*op.W), randomSwept(rng, s, filters), bias, 3), "%+v", op)
 		}
 	})
 }

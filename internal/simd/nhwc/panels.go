@@ -19,9 +19,13 @@ func panelsOf(k *Kernels, rows, m int) panels {
 	if rows == 0 || m == 0 {
 		return p
 	}
-	p.vecs = p.tiles.PanelVecs(rows, m)
-	p.nr = p.vecs * p.tiles.Width
-	p.count = isa.Ceil(m, p.nr)
+	return p.of(p.tiles.PanelVecs(rows, m))
+}
+
+// of returns panels of so many vectors.
+func (p panels) of(vecs int) panels {
+	p.vecs, p.nr = vecs, vecs*p.tiles.Width
+	p.count = isa.Ceil(p.m, p.nr)
 	return p
 }
 

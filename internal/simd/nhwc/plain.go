@@ -11,7 +11,7 @@ import (
 // goWidth is the channels of what plain Go calls a vector.
 const goWidth = 4
 
-var plain = Kernels{width: goWidth, maskWords: 1, tileIn: tileInGo, tileOut: tileOutGo, tileFilter: tileFilterGo, tileDy: tileDyGo, tileFilterGrad: tileFilterGradGo, copy: copyGo, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGradGo(1), depthwiseGradGo(2), depthwiseGradGo(3)}, depthwise: depthwiseGo, sum: sumGo, max: maxGo, stem: [][]stemFunc{1: {nil, stemGo(1), stemGo(2), stemGo(3), stemGo(4)}}, diagonal: [][]diagonalFunc{2: {nil, diagonalGo(2, 1), diagonalGo(2, 2), diagonalGo(2, 3)}}}
+var plain = Kernels{width: goWidth, maskWords: 1, tileIn: tileInGo, tileOut: tileOutGo, tileFilter: tileFilterGo, tileFilterThird: [3]thirdFunc{tileFilterThirdGo(0), tileFilterThirdGo(1), tileFilterThirdGo(2)}, tileDy: tileDyGo, tileFilterGrad: tileFilterGradGo, copy: copyGo, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGradGo(1), depthwiseGradGo(2), depthwiseGradGo(3)}, depthwise: depthwiseGo, sum: sumGo, max: maxGo, stem: [][]stemFunc{1: {nil, stemGo(1), stemGo(2), stemGo(3), stemGo(4)}}, diagonal: [][]diagonalFunc{2: {nil, diagonalGo(2, 1), diagonalGo(2, 2), diagonalGo(2, 3)}}}
 
 // eachGo calls f for each pixel and channel with the taps of its window.
 func eachGo(pixels, vectors, last, taps int, at *int, x *float32, xs int, y *float32, ys int, f func(ch int, x, y *float32, taps []abi.Tap)) {
@@ -110,6 +110,20 @@ func tileOutGo(vectors int, m *float32, es int, y *float32, row, pixel int, mask
 
 func tileFilterGo(n int, w *float32, ws, cs int, u *float32, us, ucs int, _ *float32) uint32 {
 	return squaresGo(n, winograd.Taps3, w, ws, cs, taps, u, us, ucs, side)
+}
+
+func tileFilterThirdGo(third int) thirdFunc {
+	return func(n int, w *float32, ws, cs int, u *float32, us, ucs int) uint32 {
+		for i := range n * goWidth {
+			d := winograd.Transform(winograd.Taps3).Square(getGo(w, i/goWidth*cs+i%goWidth*4, ws, taps), taps)
+			for row := range side {
+				for of, column := range thirds[third] {
+					*isa.Add(u, i/goWidth*ucs+i%goWidth*4+(2*row+of)*us) = isa.Flush32(d[row][column])
+				}
+			}
+		}
+		return 0
+	}
 }
 
 func tileFilterGradGo(n int, u *float32, us, ucs int, w *float32, ws, cs int, _ *float32) uint32 {

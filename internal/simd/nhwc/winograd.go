@@ -45,6 +45,9 @@ const (
 	maxChannels = 2048
 )
 
+// thirds are the values of each six that the kernels tileFilterThird make.
+var thirds = [3][2]int{{0, 5}, {1, 2}, {3, 4}}
+
 // NewWinograd plans op for k, or reports false where the algorithm does not apply.
 func NewWinograd(k *Kernels, op Op) (*Winograd, bool) {
 	op.Window = op.WithDefaults()
@@ -59,10 +62,25 @@ func NewWinograd(k *Kernels, op Op) (*Winograd, bool) {
 func planWinograd(k *Kernels, op Op, turned bool) *Winograd {
 	w := &Winograd{Op: op, k: k, down: isa.Ceil(op.OH, tile), across: isa.Ceil(op.OW, tile), depth: isa.RoundUp(op.C, k.width)}
 	w.source, w.panels = op.source(turned), panelsOf(k, w.tiles(), op.M)
-	w.strips = w.source.strips(k, w.nr)
+	w.plan()
+	return w
+}
+
+// narrow returns w with panels of at most so many vectors.
+func (w *Winograd) narrow(vecs int) *Winograd {
+	if w.vecs <= vecs {
+		return w
+	}
+	n := &Winograd{Op: w.Op, k: w.k, down: w.down, across: w.across, depth: w.depth, source: w.source, panels: w.panels.of(vecs)}
+	n.plan()
+	return n
+}
+
+// plan plans tasks and masks.
+func (w *Winograd) plan() {
+	w.strips = w.source.strips(w.k, w.nr)
 	w.split()
 	w.cover()
-	return w
 }
 
 func (op *Op) suitsWinograd() bool {
@@ -292,11 +310,16 @@ func (k *Kernels) finite(cells []float32) bool {
 // multiply multiplies each value of n tiles, stride elements apart, by those of panels from to to, of which
 // packed has the first.
 func (w *Winograd) multiply(p strided, v []float32, stride int, packed []float32, n, from, to int) {
+	for e := range values {
+		w.multiplyValue(p, e, v, stride, packed[e*w.filtersStride():], n, from, to)
+	}
+}
+
+// multiplyValue multiplies value e, which packed has of the first panel.
+func (w *Winograd) multiplyValue(p strided, e int, v []float32, stride int, packed []float32, n, from, to int) {
 	part := w.panels
 	part.m = isa.RoundUp(w.M, w.k.width) - from*w.nr // whole vectors, whose last elements are 0
-	for e := range values {
-		part.rows(p.v[e*p.stride:], p.columns, v[e*stride:], w.depth, packed[e*w.filtersStride():], w.panelLen(), nil, n, w.C, 0, to-from, 0)
-	}
+	part.rows(p.v[e*p.stride:], p.columns, v[e*stride:], w.depth, packed, w.panelLen(), nil, n, w.C, 0, to-from, 0)
 }
 
 // finish transforms the products of n tiles from first on to filters m0 to m1.
