@@ -166,6 +166,19 @@ type Norm struct {
 	Axes  Axes    // of a group
 	Eps   float64 // added to the biased variance
 	Given bool    // the last input has the moments of x, as BindMoments returns them
+
+	Summed bool // BindNormInputGrad has an input after gamma: the result of BindNormSums over Along
+}
+
+// Along returns the axes of a group of x along which gamma, which broadcasts to x, is the same.
+func (n Norm) Along(x, gamma shape.Shape) Axes {
+	missing, same := x.Rank()-gamma.Rank(), Axes(0)
+	for i := range x.Rank() {
+		if i < missing || gamma.Dim(i-missing) == 1 {
+			same |= AxesOf(i)
+		}
+	}
+	return same & n.Axes
 }
 
 // A Normaliser binds normalisations of x, and their gradients. y is xhat*gamma + beta, where xhat is
@@ -179,9 +192,9 @@ type Normaliser interface {
 	// BindNormInputGrad has the inputs x, dy and gamma. Its result is dx, with h = dy*gamma:
 	// (h - mean(h) - xhat*mean(h*xhat))/sqrt(variance+Eps).
 	BindNormInputGrad(n Norm, in []Operand, out Operand) (Bound, error)
-	// BindNormScaleGrad has the inputs x and dy. Its result, whose type broadcasts to that of x, is the
-	// gradient of gamma: the sums of dy*xhat.
-	BindNormScaleGrad(n Norm, in []Operand, out Operand) (Bound, error)
+	// BindNormSums has the inputs x and dy. Its result (2,...), with the axes of x, of which those of over have
+	// become 1, is sums over them: those of dy, the gradient of beta, and then those of dy*xhat, that of gamma.
+	BindNormSums(n Norm, over Axes, in []Operand, out Operand) (Bound, error)
 }
 
 // Attention are the attributes of scaled dot-product attention.

@@ -115,7 +115,7 @@ func (l PReLU) Apply(s Scope, x *graph.Node) *graph.Node {
 	})
 }
 
-// Clip clamps x to [Lo,Hi]: Clip{0, 6} is ReLU6.
+// Clip clamps x to [Lo,Hi]. Func(ops.ReLU6) is ReLU6.
 type Clip struct{ Lo, Hi float64 }
 
 // Apply returns a node of x's type.

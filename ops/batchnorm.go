@@ -179,8 +179,8 @@ func (op joinedNormOp) Grad(n, dy *graph.Node) []*graph.Node {
 	x, gamma, moments := n.In(0), n.In(1), n.In(3)
 	count := op.By.Count(graph.Apply(countOp{op.Axes}, x))
 	channels := gamma.Type().Shape
-	dgamma := graph.Apply(joinedScaleGrad{normScaleGrad{op.normOp, channels}}, x, dy, moments)
-	dbeta := SumTo(dy, channels)
+	sums := graph.Apply(joinedSums{normSums{op.normOp, op.Axes}}, x, dy, moments)
+	dbeta, dgamma := likeGamma(rowOf(sums, 0), gamma), likeGamma(rowOf(sums, 1), gamma)
 	means := Div(op.By.Sum(Concat(0, dgamma, dbeta)), count)
 	c := channels.Dims()[0]
 	size, _ := c.Int()
@@ -193,11 +193,11 @@ func (op joinedNormOp) Grad(n, dy *graph.Node) []*graph.Node {
 	return []*graph.Node{dx, dgamma, dbeta, nil}
 }
 
-// joinedScaleGrad is a normScaleGrad by the moments of a larger batch.
-type joinedScaleGrad struct{ normScaleGrad }
+// joinedSums are normSums by the moments of a larger batch.
+type joinedSums struct{ normSums }
 
 // NotDifferentiable returns the reason.
-func (joinedScaleGrad) NotDifferentiable() string {
+func (joinedSums) NotDifferentiable() string {
 	return "second gradients of batch normalisation over the parts of a batch are not there"
 }
 

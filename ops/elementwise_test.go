@@ -60,6 +60,7 @@ func TestFunctionsWithAttributesCompute(t *testing.T) {
 		{"ReLU", ops.ReLU, []float64{0, 0, 0, .5, 3, inf, 0, nan}},
 		{"LeakyReLU", func(x *graph.Node) *graph.Node { return ops.LeakyReLU(x, .5) }, []float64{-1, negZero, 0, .5, 3, inf, -inf, nan}},
 		{"Clip", func(x *graph.Node) *graph.Node { return ops.Clip(x, -1, 1) }, []float64{-1, negZero, 0, .5, 1, 1, -1, nan}},
+		{"ReLU6", func(x *graph.Node) *graph.Node { return ops.ReLU6(ops.MulScalar(x, 3)) }, []float64{0, 0, 0, 1.5, 6, 6, 0, nan}},
 		{"Clip below", func(x *graph.Node) *graph.Node { return ops.Clip(x, 0, inf) }, []float64{0, 0, 0, .5, 3, inf, 0, nan}},
 		{"AddScalar", func(x *graph.Node) *graph.Node { return ops.AddScalar(x, 1) }, []float64{-1, 1, 1, 1.5, 4, inf, -inf, nan}},
 		{"MulScalar", func(x *graph.Node) *graph.Node { return ops.MulScalar(x, -2) }, []float64{4, 0, negZero, -1, -6, -inf, inf, nan}},
@@ -110,6 +111,8 @@ func TestGradientsAtKinksEqualPyTorch(t *testing.T) {
 		{"LeakyReLU", func(x *graph.Node) *graph.Node { return ops.LeakyReLU(x, .1) }, []float64{.1, .1, 1}},
 		{"LeakyReLU steeper", func(x *graph.Node) *graph.Node { return ops.LeakyReLU(x, -2) }, []float64{-2, -2, 1}},
 		{"Clip", func(x *graph.Node) *graph.Node { return ops.Clip(x, 0, 1) }, []float64{1, 1, 1}},
+		{"ReLU6", func(x *graph.Node) *graph.Node { return ops.ReLU6(ops.MulScalar(x, 6)) }, []float64{0, 0, 0}},
+		{"ReLU6 between", func(x *graph.Node) *graph.Node { return ops.ReLU6(ops.AddScalar(x, 2)) }, []float64{1, 1, 1}},
 		{"Sign", ops.Sign, []float64{0, 0, 0}},
 		{"Floor", ops.Floor, []float64{0, 0, 0}},
 	} {
@@ -347,7 +350,7 @@ func TestSimplifyKeepsEveryBit(t *testing.T) {
 func TestRectifiersAreReLUAndClipsFromZero(t *testing.T) {
 	x := graph.New().Input("x", shape.F32(2))
 	for want, all := range map[bool][]*graph.Node{
-		true:  {ops.ReLU(x), ops.Clip(x, 0, 6)},
+		true:  {ops.ReLU(x), ops.ReLU6(x), ops.Clip(x, 0, 6)},
 		false: {x, ops.Clip(x, -1, 1), ops.LeakyReLU(x, .1), ops.Neg(x), ops.GELU(x)},
 	} {
 		for _, n := range all {

@@ -58,7 +58,7 @@ func constructors() (all []constructor) {
 		"Sqrt": ops.Sqrt, "Sin": ops.Sin, "Cos": ops.Cos, "Tanh": ops.Tanh, "Sigmoid": ops.Sigmoid, "Erf": ops.Erf, "Floor": ops.Floor,
 		"Ceil": ops.Ceil, "Round": ops.Round, "Tan": ops.Tan, "Asin": ops.Asin, "Acos": ops.Acos, "Atan": ops.Atan, "Sinh": ops.Sinh, "Cosh": ops.Cosh,
 		"Asinh": ops.Asinh, "Acosh": ops.Acosh, "Atanh": ops.Atanh, "IsNaN": ops.IsNaN, "IsInf": ops.IsInf,
-		"ReLU": ops.ReLU, "Softplus": ops.Softplus, "Square": ops.Square, "Reciprocal": ops.Reciprocal,
+		"ReLU": ops.ReLU, "ReLU6": ops.ReLU6, "Softplus": ops.Softplus, "Square": ops.Square, "Reciprocal": ops.Reciprocal,
 		"ZerosLike": ops.ZerosLike, "OnesLike": ops.OnesLike, "StopGradient": ops.StopGradient, "Flatten": ops.Flatten,
 		"SELU": ops.SELU, "GELU": ops.GELU, "GELUTanh": ops.GELUTanh, "SiLU": ops.SiLU, "Mish": ops.Mish, "Softsign": ops.Softsign,
 		"HardSigmoid": ops.HardSigmoid, "HardSwish": ops.HardSwish,

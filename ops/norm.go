@@ -9,7 +9,7 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-var normOps = []graph.Op{momentsOp{}, normOp{Eps: eps1}, normInputGrad{normOp{Eps: eps1}}, normScaleGrad{normOp: normOp{Eps: eps1}}}
+var normOps = []graph.Op{momentsOp{}, normOp{Eps: eps1}, normInputGrad{normOp{Eps: eps1}, false}, normSums{normOp{Eps: eps1}, 0}}
 
 var eps1 = graph.Float(1)
 
@@ -160,9 +160,30 @@ func (op normOp) Grad(n, dy *graph.Node) []*graph.Node {
 	if !op.Given { // both need them
 		of.Given, moments = true, graph.Apply(momentsOp{op.Axes}, x)
 	}
-	dx := graph.Apply(normInputGrad{of}, x, dy, gamma, moments)
-	dgamma := graph.Apply(normScaleGrad{of, gamma.Type().Shape}, x, dy, moments)
-	return op.grads(dx, dgamma, SumTo(dy, gamma.Type().Shape))
+	over, inputs := op.engine().Along(x.Type().Shape, gamma.Type().Shape), []*graph.Node{x, dy, gamma}
+	shared := over != 0 // the gradient of x needs these sums too
+	if !shared {
+		all := engine.Norm{Axes: 1<<x.Type().Rank() - 1}
+		over = all.Along(x.Type().Shape, gamma.Type().Shape)
+	}
+	sums := graph.Apply(normSums{of, over}, x, dy, moments)
+	if shared {
+		inputs = append(inputs, sums)
+	}
+	dx := graph.Apply(normInputGrad{of, shared}, append(inputs, moments)...)
+	return op.grads(dx, likeGamma(rowOf(sums, 1), gamma), likeGamma(rowOf(sums, 0), gamma))
+}
+
+// likeGamma adds up what is along axes of which gamma has one place.
+func likeGamma(sums, gamma *graph.Node) *graph.Node {
+	s, missing, same := gamma.Type().Shape, sums.Type().Rank()-gamma.Type().Rank(), true
+	for i, d := range sums.Type().Shape.Dims() {
+		same = same && (i < missing && d == 1 || i >= missing && s.Dim(i-missing) == d)
+	}
+	if same {
+		return Reshape(sums, s.Dims()...)
+	}
+	return SumTo(sums, s)
 }
 
 func (op normOp) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
@@ -240,14 +261,34 @@ func (op normOp) inputGrad(scale, xhat, h *graph.Node) *graph.Node {
 	return Mul(scale, Sub(Sub(h, op.mean(h)), Mul(xhat, op.mean(Mul(h, xhat)))))
 }
 
-// normInputGrad computes the adjoint of x from x, dy and gamma.
-type normInputGrad struct{ normOp }
+// normInputGrad computes the adjoint of x from x, dy and gamma. If Summed is set, the next input is the normSums of x and dy over
+// the axes of a group along which gamma is the same, computed already: gradients go to the others as if they were computed here.
+type normInputGrad struct {
+	normOp
+	Summed bool
+}
 
 func (normInputGrad) Name() string { return "NormInputGrad" }
 
+func (op normInputGrad) engine() engine.Norm {
+	n := op.normOp.engine()
+	n.Summed = op.Summed
+	return n
+}
+
 func (op normInputGrad) Infer(in []shape.Type) (t shape.Type, err error) {
-	if err := op.check(in, 3); err != nil {
+	inputs := 3
+	if op.Summed {
+		inputs++
+	}
+	if err := op.check(in, inputs); err != nil {
 		return t, err
+	}
+	if op.Summed {
+		over := op.engine().Along(in[0].Shape, in[2].Shape)
+		if sums := sumsType(in[0], over); in[3] != sums {
+			return t, fmt.Errorf("sums are %v; those of %v are %v", in[3], in[0], sums)
+		}
 	}
 	if in[1] != in[0] {
 		return t, fmt.Errorf("the gradient is %v; it must be %v, as the result is", in[1], in[0])
@@ -260,12 +301,16 @@ func (op normInputGrad) Infer(in []shape.Type) (t shape.Type, err error) {
 // adjoint; x acts on it by xhat and by s.
 func (op normInputGrad) Grad(n, u *graph.Node) []*graph.Node {
 	x, dy, gamma := n.In(0), n.In(1), n.In(2)
-	dh := graph.Apply(op, op.with(n, x, u, OnesLike(gamma))...)
+	dh := graph.Apply(normInputGrad{op.normOp, false}, op.with(n, x, u, OnesLike(gamma))...)
 	scale, xhat := op.normal(x)
 	h := Mul(dy, gamma)
 	byXhat := Neg(Mul(scale, Add(Mul(u, op.mean(Mul(h, xhat))), Mul(h, op.mean(Mul(u, xhat))))))
 	dx := Sub(op.inputGrad(scale, xhat, byXhat), Mul(xhat, Mul(scale, op.mean(Mul(u, n)))))
-	return op.grads(dx, Mul(dh, gamma), SumTo(Mul(dh, dy), gamma.Type().Shape))
+	d := []*graph.Node{dx, Mul(dh, gamma), SumTo(Mul(dh, dy), gamma.Type().Shape)}
+	if op.Summed {
+		d = append(d, nil)
+	}
+	return op.grads(d...)
 }
 
 func (op normInputGrad) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
@@ -289,45 +334,60 @@ func (op normInputGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node
 	return r.op.inputGrad(scale, xhat, Mul(r.in[2], r.in[1])), nil
 }
 
-// normScaleGrad computes the adjoint of gamma, of shape Scale, from x and dy.
-type normScaleGrad struct {
+// normSums computes the sums of dy over some axes, which become 1, and those of dy*xhat: (2,...). They are the adjoints of beta
+// and gamma where these are the same along the axes.
+type normSums struct {
 	normOp
-	Scale shape.Shape
+	Over engine.Axes
 }
 
-func (normScaleGrad) Name() string { return "NormScaleGrad" }
+func (normSums) Name() string { return "NormSums" }
 
-func (op normScaleGrad) Infer(in []shape.Type) (t shape.Type, err error) {
-	if err := errors.Join(op.check(in, 2), op.Scale.Err()); err != nil {
+func (op normSums) Infer(in []shape.Type) (t shape.Type, err error) {
+	if err := op.check(in, 2); err != nil {
 		return t, err
 	}
 	if in[1] != in[0] {
 		return t, fmt.Errorf("the gradient is %v; it must be %v, as the result is", in[1], in[0])
 	}
-	t = in[0].Of(op.Scale)
-	return t, broadcasts(t, in[0])
+	if err := checkAxes(op.Over, in[0]); err != nil {
+		return t, err
+	}
+	return sumsType(in[0], op.Over), nil
+}
+
+// sumsType is the type of normSums of x over the axes.
+func sumsType(x shape.Type, over engine.Axes) shape.Type {
+	dims := append([]shape.Dim{2}, x.Dims()...)
+	for i := range x.Rank() {
+		if over.Has(i) {
+			dims[1+i] = 1
+		}
+	}
+	return x.Of(shape.Of(dims...))
 }
 
 // Grad returns the adjoints of x and dy for v, that of the result.
-func (op normScaleGrad) Grad(n, v *graph.Node) []*graph.Node {
+func (op normSums) Grad(n, v *graph.Node) []*graph.Node {
 	x, dy := n.In(0), n.In(1)
-	dx := graph.Apply(normInputGrad{op.normOp}, op.with(n, x, dy, v)...)
-	return op.grads(dx, graph.Apply(op.normOp, op.with(n, x, v, ZerosLike(v))...))
+	ofSum, ofProduct := rowOf(v, 0), rowOf(v, 1)
+	dx := graph.Apply(normInputGrad{op.normOp, false}, op.with(n, x, dy, ofProduct)...)
+	return op.grads(dx, graph.Apply(op.normOp, op.with(n, x, ofProduct, ofSum)...))
 }
 
-func (op normScaleGrad) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+func (op normSums) Bind(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	b, ok := e.(engine.Normaliser)
 	if !ok {
 		return engine.Bound{}, engine.Missing(e, "normalisation")
 	}
-	return b.BindNormScaleGrad(op.engine(), in, out)
+	return b.BindNormSums(op.engine(), op.Over, in, out)
 }
 
 // PerExample is like that of the normalisation; the sums are over the axes of a row.
-func (op normScaleGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
+func (op normSums) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node, error) {
 	if !anyOwn(n, in) {
-		if isBatch(n.In(0).Type().Shape) && !(op.Scale.Rank() == n.In(0).Type().Rank() && isBatch(op.Scale)) {
-			return nil, fmt.Errorf("it adds up the gradients of the batch, axis 0 of %v, and so mixes the examples", n.In(0).Type())
+		if isBatch(n.In(0).Type().Shape) {
+			return nil, fmt.Errorf("its result has no row for each example of the batch, axis 0 of %v", n.In(0).Type())
 		}
 		return n, separate(n, op.Axes)
 	}
@@ -337,6 +397,10 @@ func (op normScaleGrad) PerExample(n *graph.Node, in []*graph.Node) (*graph.Node
 	}
 	_, xhat := r.op.normal(r.in[0])
 	products := Mul(r.in[1], xhat)
-	rows := AlignRows(op.Scale.Insert(0, products.Type().Dim(0)), products.Type().Rank())
-	return Reshape(SumTo(products, rows), op.Scale.Insert(0, products.Type().Dim(0)).Dims()...), nil
+	one := n.Type().Shape.Drop(0).Insert(0, products.Type().Dim(0))
+	row := func(of *graph.Node) *graph.Node {
+		sums := SumTo(BroadcastTo(of, products.Type().Shape), AlignRows(one, products.Type().Rank()))
+		return Unsqueeze(Reshape(sums, one.Dims()...), 1)
+	}
+	return Concat(1, row(r.in[1]), row(products)), nil
 }

@@ -160,6 +160,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			"RNN":                        ops.RNN,
 			"Random":                     ops.Random,
 			"ReLU":                       ops.ReLU,
+			"ReLU6":                      ops.ReLU6,
 			"Reciprocal":                 ops.Reciprocal,
 			"Rectifies":                  ops.Rectifies,
 			"Reshape":                    ops.Reshape,

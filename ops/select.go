@@ -70,10 +70,20 @@ func same(a, b *graph.Node) bool {
 // Clip returns x clamped to the bounds lo and hi. NaN stays NaN. The gradient passes where x is
 // within the bounds, including the bounds themselves.
 func Clip(x *graph.Node, lo, hi float64) *graph.Node {
-	return graph.Apply(clipOp{graph.Float(lo), graph.Float(hi)}, x)
+	return graph.Apply(clipOp{graph.Float(lo), graph.Float(hi), false}, x)
 }
 
-type clipOp struct{ Lo, Hi graph.Bits }
+// ReLU6 returns min(max(x, 0), 6). NaN stays NaN. The gradient passes where x is between the bounds, which exclude it, as
+// PyTorch's does: so x need not be kept for it. See Krizhevsky, Convolutional Deep Belief Networks on CIFAR-10, 2010.
+func ReLU6(x *graph.Node) *graph.Node {
+	return graph.Apply(clipOp{graph.Float(0), graph.Float(6), true}, x)
+}
+
+// clipOp clamps. If Between is set, no gradient passes at the bounds.
+type clipOp struct {
+	Lo, Hi  graph.Bits
+	Between bool
+}
 
 func (clipOp) Name() string { return "Clip" }
 
@@ -94,6 +104,10 @@ func (op clipOp) Infer(in []shape.Type) (t shape.Type, err error) {
 }
 
 func (op clipOp) Grad(n, dy *graph.Node) []*graph.Node {
+	if op.Between { // where the result is between the bounds, or NaN
+		outside := Or(LessEqual(n, Scalar(n, op.Lo.Value())), GreaterEqual(n, Scalar(n, op.Hi.Value())))
+		return one(Where(outside, Scalar(dy, 0), dy))
+	}
 	x := n.In(0)
 	inside := And(GreaterEqual(x, Scalar(x, op.Lo.Value())), LessEqual(x, Scalar(x, op.Hi.Value())))
 	return one(Where(inside, dy, Scalar(dy, 0)))

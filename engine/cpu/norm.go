@@ -19,11 +19,12 @@ import (
 // normalised is a normalisation of known extents.
 type normalised struct {
 	engine.Norm
-	groups, rest pairing  // the runs of x: those of a group, with their strides in x and in gamma, y
-	run          int      // elements of a run
-	along        bool     // all of a group; otherwise of as many groups
-	weights      int      // stride of gamma in a run: 0 or 1
-	in           int      // input that has the moments, if they are given
+	groups, rest pairing // the runs of x: those of a group, with their strides in x and in gamma, y
+	run          int     // elements of a run
+	along        bool    // all of a group; otherwise of as many groups
+	weights      int     // stride of gamma in a run: 0 or 1
+	in           int     // input that has the moments, if they are given
+	given        sumPlaces
 	tail         *mapTail // applied to the result, if it is not nil
 }
 
@@ -203,24 +204,31 @@ func (w *normalised) cost(passes int) int { return 20 + passes*w.rest.size()*(5+
 // BindNorm implements [engine.Normaliser].
 func (e Engine) BindNorm(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return e.bindNorm(n, 1, in, in[1], out, e.Engine.BindNorm,
-		normKernels{normAlong[float32], normAlong[float64], normAcross[float32], normAcross[float64]})
+		normKernels{normAlong[float32], normAlong[float64], normAcross[float32], normAcross[float64], false})
 }
 
 // BindNormInputGrad implements [engine.Normaliser].
 func (e Engine) BindNormInputGrad(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return e.bindNorm(n, 2, in, in[2], out, e.Engine.BindNormInputGrad,
-		normKernels{inputGradAlong[float32], inputGradAlong[float64], inputGradAcross[float32], inputGradAcross[float64]})
+		normKernels{inputGradAlong[float32], inputGradAlong[float64], inputGradAcross[float32], inputGradAcross[float64], false})
 }
 
-// BindNormScaleGrad implements [engine.Normaliser].
-func (e Engine) BindNormScaleGrad(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	return e.bindNorm(n, 2, in, out, out, e.Engine.BindNormScaleGrad,
-		normKernels{scaleGradAlong[float32], scaleGradAlong[float64], scaleGradAcross[float32], scaleGradAcross[float64]})
+// BindNormSums implements [engine.Normaliser].
+func (e Engine) BindNormSums(n engine.Norm, over engine.Axes, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if out.Rank() == 0 {
+		return engine.Bound{}, engine.Unsupported(name, "sums of gradients of a normalisation", in)
+	}
+	row := engine.InRow(out.Of(out.Shape.Drop(0)))
+	ref := func(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+		return e.Engine.BindNormSums(n, over, in, out)
+	}
+	return e.bindNorm(n, 2, in, row, out, ref, normKernels{sumsAlong[float32], sumsAlong[float64], sumsAcross[float32], sumsAcross[float64], true})
 }
 
 // normKernels bind kernels for float32 and float64, along runs and across them.
 type normKernels struct {
 	along32, along64, across32, across64 func(e Engine, w normalised) engine.Bound
+	sums                                 bool // the result is sums rather than like x
 }
 
 // bindNorm binds the kernel of in, of which the first images are like x. Where there is none, ref's
@@ -232,7 +240,7 @@ func (e Engine) bindNorm(n engine.Norm, images int, in []engine.Operand, gamma, 
 		ok = ok && (i >= images && o.Layout == engine.Rows || i < images && o.Layout == in[0].Layout)
 	}
 	by, viewed := in[0].Layout.View(gamma.Type, in[0].Rank())
-	if !ok || out.Rank() == in[0].Rank() && out != gamma && out.Layout != in[0].Layout || !viewed {
+	if like := in[0].Layout; !ok || k.sums && out.Layout != engine.Rows || !k.sums && out.Layout != like || !viewed {
 		return engine.Bound{}, engine.Unsupported(name, "normalisation", in)
 	}
 	var b engine.Bound
@@ -246,7 +254,9 @@ func (e Engine) bindNorm(n engine.Norm, images int, in []engine.Operand, gamma, 
 	if !ok {
 		return b, nil
 	}
-	w.in = len(in) - 1
+	if w.in = len(in) - 1; n.Summed {
+		w.given = sumPlacesOf(n, in[0].Shape, in[2].Shape)
+	}
 	b, inPlace := k.bind(e, w, x.DType), b.InPlace
 	if images == 1 && x.DType == shape.Float32 && (!w.along || w.run >= tailRun) {
 		b.Then = func(m engine.Map, further []engine.Operand) (engine.Bound, bool) {
@@ -259,7 +269,7 @@ func (e Engine) bindNorm(n engine.Norm, images int, in []engine.Operand, gamma, 
 	}
 	b.InPlace = inPlace
 	to := out
-	if out == gamma {
+	if k.sums {
 		to = engine.Operand{}
 	}
 	return e.normArranged(b, n.Axes, gamma.Shape, images, in, to), nil
@@ -345,6 +355,45 @@ func gradSums[T isa.Float](e Engine, w *normalised, c *engine.Call, g int, mean 
 	return h, hx + h*(float64(centre)-mean)
 }
 
+// sumPlaces are the places in sums that are given, and in gamma, of a group, and of the elements of these in it.
+type sumPlaces struct{ groups, rest pairing }
+
+func sumPlacesOf(n engine.Norm, x, gamma shape.Shape) (p sumPlaces) {
+	over, row := n.Along(x, gamma), x
+	for i := range x.Rank() {
+		if over.Has(i) {
+			row = row.With(i, 1)
+		}
+	}
+	strides, by := row.Strides(), gamma.Strides()
+	for i := range x.Rank() {
+		stride, k := 0, i-(x.Rank()-gamma.Rank())
+		if k >= 0 && gamma.Int(k) != 1 {
+			stride = by[k]
+		}
+		switch {
+		case !n.Axes.Has(i):
+			p.groups.add(x.Int(i), strides[i], stride)
+		case !over.Has(i):
+			p.rest.add(x.Int(i), strides[i], stride)
+		}
+	}
+	return p
+}
+
+// givenSums are what gradSums returns, of a group with that scale, if the sums are given.
+func givenSums[T isa.Float](w *normalised, c *engine.Call, g int, scale float64) (h, hx float64) {
+	gamma := engine.Slice[T](c.In[2])
+	dy, products := halves(engine.Slice[T](c.In[3]))
+	first, by := w.given.groups.at(g)
+	for i := range w.given.rest.size() {
+		at, k := w.given.rest.at(i)
+		h += float64(gamma[by+k]) * float64(dy[first+at])
+		hx += float64(gamma[by+k]) * float64(products[first+at])
+	}
+	return h, hx / scale
+}
+
 func inputGradAlong[T isa.Float](e Engine, w normalised) engine.Bound {
 	if p, ok := w.inRows(); ok {
 		return inputGradInRows[T](e, w, p)
@@ -357,7 +406,12 @@ func inputGradAlong[T isa.Float](e Engine, w normalised) engine.Bound {
 		for g := lo; g < hi; g++ {
 			mean, variance := momentsOf(e, &w, c, g, tmp)
 			scale := w.scale(variance)
-			h, hx := gradSums(e, &w, c, g, mean, tmp)
+			var h, hx float64
+			if w.Summed {
+				h, hx = givenSums[T](&w, c, g, scale)
+			} else {
+				h, hx = gradSums(e, &w, c, g, mean, tmp)
+			}
 			o := totals.Operands[T]{C: T(mean), A: T(scale), B: T(-scale * scale * scale * hx / size), D: T(-scale * h / size)}
 			w.eachRun(g, func(_, at, by int) {
 				o.X, o.Z = x[at:][:w.run], dy[at:][:w.run]
@@ -376,41 +430,46 @@ func inputGradAlong[T isa.Float](e Engine, w normalised) engine.Bound {
 	return engine.Bound{Kernel: work.kernel(), Scratch: int(l), By: name, Serial: work.serial()}
 }
 
-func scaleGradAlong[T isa.Float](e Engine, w normalised) engine.Bound {
+// sumsAlong returns the kernel that adds up dy, and dy*xhat, in the places of gamma.
+func sumsAlong[T isa.Float](e Engine, w normalised) engine.Bound {
 	if w.weights == 1 {
 		return weightGrads[T](e, w)
 	}
 	if p, ok := w.inRows(); ok {
-		return scaleGradInRows[T](e, w, p)
+		return sumsInRows[T](e, w, p)
 	}
 	var l layout
 	rows := w.rest.size()
-	partial := reserve[float64](&l, 1, w.groups.size()*rows)
-	total := reserve[float64](&l, 1, w.reach())
+	partial := reserve[float64](&l, 1, 2*w.groups.size()*rows)
+	total := reserve[float64](&l, 1, 2*w.reach())
 	add := func(c *engine.Call) {
-		out, sums := total.of(c, 0), partial.of(c, 0)
-		clear(out)
+		sums, products := halves(partial.of(c, 0))
+		bySum, byProduct := halves(cleared(total.of(c, 0)))
 		for g := range w.groups.size() {
-			w.eachRun(g, func(r, _, by int) { out[by] += sums[g*rows+r] })
+			w.eachRun(g, func(r, _, by int) {
+				bySum[by] += sums[g*rows+r]
+				byProduct[by] += products[g*rows+r]
+			})
 		}
-		for i := range engine.Slice[T](c.Out[0]) {
-			engine.Slice[T](c.Out[0])[i] = T(out[i])
-		}
+		rounded(engine.Slice[T](c.Out[0]), total.of(c, 0))
 	}
 	var pair region[T]
 	work := e.newLoop(w.groups.size(), w.cost(3), func(c *engine.Call, slot, lo, hi int) {
 		tmp := pair.of(c, slot)
-		x, dy, sums := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[1]), partial.of(c, 0)
+		x, dy := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[1])
+		sums, products := halves(partial.of(c, 0))
 		for g := lo; g < hi; g++ {
 			mean, variance := momentsOf(e, &w, c, g, tmp)
 			scale := w.scale(variance)
 			w.eachRun(g, func(r, at, _ int) {
-				sum := 0.0
+				sum, product := 0.0, 0.0
 				for i := 0; i < w.run; i += totals.Longest {
 					n := min(totals.Longest, w.run-i)
-					sum += float64(totals.Of(e.simd.Totals, totals.Products, totals.Rows[T]{N: n, X: x[at+i:][:n], Z: dy[at+i:][:n]}, T(mean), tmp))
+					row := totals.Rows[T]{N: n, X: x[at+i:][:n], Z: dy[at+i:][:n]}
+					product += float64(totals.Of(e.simd.Totals, totals.Products, row, T(mean), tmp))
+					sum += float64(totals.Of(e.simd.Totals, totals.Sum, totals.Rows[T]{N: n, X: row.Z}, 0, tmp))
 				}
-				sums[g*rows+r] = scale * sum
+				sums[g*rows+r], products[g*rows+r] = sum, scale*(product+sum*(float64(T(mean))-mean))
 			})
 		}
 	})
@@ -421,6 +480,19 @@ func scaleGradAlong[T isa.Float](e Engine, w normalised) engine.Bound {
 		return nil
 	}
 	return engine.Bound{Kernel: kernel, Scratch: int(l), By: name, Serial: work.serial()}
+}
+
+// cleared returns v, all 0.
+func cleared[T any](v []T) []T {
+	clear(v)
+	return v
+}
+
+// rounded sets dst to v.
+func rounded[T isa.Float](dst []T, v []float64) {
+	for i := range dst {
+		dst[i] = T(v[i])
+	}
 }
 
 // reach is the number of elements of gamma.
@@ -437,37 +509,37 @@ func (w *normalised) reach() int {
 // weightParts is the most sums that the gradient of a gamma that changes within a run is added up in.
 const weightParts = 128
 
-// weightGrads is scaleGradAlong where gamma changes within a run.
+// weightGrads is sumsAlong where gamma changes within a run.
 func weightGrads[T isa.Float](e Engine, w normalised) engine.Bound {
 	var l layout
 	n, groups := w.reach(), w.groups.size()
 	const few = 32 // groups; their sum loses little
 	p := partsOf(groups, max(few, (groups+weightParts-1)/weightParts))
-	partial := reserve[T](&l, p.count, n)
+	partial := reserve[T](&l, p.count, 2*n)
 	if plan, ok := w.inRows(); ok {
 		b := weighInRows[T](e, w, plan, &l, p, partial)
-		return addParts(e, b, p.count, n, &l, partial)
+		return addParts(e, b, p.count, 2*n, &l, partial)
 	}
 	var pair region[T]
 	work := e.newLoop(p.count, p.each*w.cost(3), func(c *engine.Call, slot, lo, hi int) {
 		tmp := pair.of(c, slot)
 		x, dy := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[1])
 		for part := lo; part < hi; part++ {
-			sums := partial.of(c, part)
-			clear(sums)
+			sums, products := halves(cleared(partial.of(c, part)))
 			from, to := p.bounds(part)
 			for g := from; g < to; g++ {
 				mean, variance := momentsOf(e, &w, c, g, tmp)
 				o := totals.Operands[T]{C: T(mean), A: T(w.scale(variance))}
 				w.eachRun(g, func(_, at, by int) {
 					o.X, o.Z = x[at:][:w.run], dy[at:][:w.run]
-					totals.Apply(e.simd.Totals, totals.Weigh, sums[by:][:w.run], o)
+					totals.Apply(e.simd.Totals, totals.Weigh, products[by:][:w.run], o)
+					totals.Apply(e.simd.Totals, totals.Add, sums[by:][:w.run], totals.Operands[T]{X: o.Z})
 				})
 			}
 		}
 	})
 	pair = reserve[T](&l, work.slots, 2)
-	return addParts(e, engine.Bound{Kernel: work.kernel(), By: name, Serial: work.serial()}, p.count, n, &l, partial)
+	return addParts(e, engine.Bound{Kernel: work.kernel(), By: name, Serial: work.serial()}, p.count, 2*n, &l, partial)
 }
 
 // addParts returns the kernel that is b and then adds up the sums that it has made of so many parts, of n

@@ -298,35 +298,47 @@ func inputGradAcross[T isa.Float](e Engine, w normalised) engine.Bound {
 	a := newAcross(w)
 	var l layout
 	first, moments := momentsAcross[T](e, &a, &l)
+	if w.Summed {
+		return append(first, blendAcross[T](e, &a, &l, moments, func(c *engine.Call, g, _ int, scale float64) (h, hx float64) {
+			return givenSums[T](&a.normalised, c, g, scale)
+		})...).bind(l)
+	}
 	second, sums := gradsAcross[T](e, &a, &l, moments)
-	size := float64(a.count())
-	third := applied[T](e, &a, &l, totals.BlendEach, 1, func(c *engine.Call, g, by int) [4]float64 {
-		mean, variance := halves(moments.of(c, 0))
-		h, hx := halves(sums.of(c, 0))
-		scale := a.scale(variance[g])
-		gamma := scale * float64(engine.Slice[T](c.In[2])[by])
-		return [4]float64{mean[g], gamma, -scale * scale * gamma * hx[g] / size, -gamma * h[g] / size}
-	})
-	return append(append(first, second...), third...).bind(l)
+	return append(append(first, second...), blendAcross[T](e, &a, &l, moments, func(c *engine.Call, g, by int, _ float64) (h, hx float64) {
+		dy, products := halves(sums.of(c, 0))
+		gamma := float64(engine.Slice[T](c.In[2])[by])
+		return gamma * dy[g], gamma * products[g]
+	})...).bind(l)
 }
 
-func scaleGradAcross[T isa.Float](e Engine, w normalised) engine.Bound {
+// blendAcross returns the steps that compute the gradient of x, for groups of which sums returns those of h = dy*gamma and of
+// h*(x-mean).
+func blendAcross[T isa.Float](e Engine, a *sideways, l *layout, moments region[float64], sums func(c *engine.Call, g, by int, scale float64) (h, hx float64)) steps {
+	size := float64(a.count())
+	return applied[T](e, a, l, totals.BlendEach, 1, func(c *engine.Call, g, by int) [4]float64 {
+		mean, variance := halves(moments.of(c, 0))
+		scale := a.scale(variance[g])
+		h, hx := sums(c, g, by, scale)
+		return [4]float64{mean[g], scale * float64(engine.Slice[T](c.In[2])[by]), -scale * scale * scale * hx / size, -scale * h / size}
+	})
+}
+
+func sumsAcross[T isa.Float](e Engine, w normalised) engine.Bound {
 	a := newAcross(w)
 	var l layout
 	first, moments := momentsAcross[T](e, &a, &l)
 	second, sums := gradsAcross[T](e, &a, &l, moments)
-	total := reserve[float64](&l, 1, a.reach())
+	total := reserve[float64](&l, 1, 2*a.reach())
 	return append(append(first, second...), func(c *engine.Call) {
-		out := total.of(c, 0)
-		clear(out)
+		bySum, byProduct := halves(cleared(total.of(c, 0)))
 		_, variance := halves(moments.of(c, 0))
-		_, hx := halves(sums.of(c, 0))
+		dy, products := halves(sums.of(c, 0))
 		for g := range variance {
 			_, by := a.groups.at(g / a.run)
-			out[by+g%a.run*a.weights] += a.scale(variance[g]) * hx[g]
+			by += g % a.run * a.weights
+			bySum[by] += dy[g]
+			byProduct[by] += a.scale(variance[g]) * products[g]
 		}
-		for i, v := range out {
-			engine.Slice[T](c.Out[0])[i] = T(v)
-		}
+		rounded(engine.Slice[T](c.Out[0]), total.of(c, 0))
 	}).bind(l)
 }

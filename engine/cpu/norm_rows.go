@@ -259,6 +259,14 @@ func (a *alongRows[T]) apply(op totals.Map, s rowSet, m totals.MapRows[T], z, ds
 	}
 }
 
+// addRows adds the rows of a set in v to to.
+func (a *alongRows[T]) addRows(s rowSet, v, to []T) {
+	for i := range s.layers * s.n {
+		at := s.at + i/s.n*s.layer + i%s.n*s.stride
+		totals.Apply(a.e.simd.Totals, totals.Add, to[:a.run], totals.Operands[T]{X: v[at:][:a.run]})
+	}
+}
+
 // factors sets a to the scale of each run, times gamma if that is the same in all of it.
 func (a *alongRows[T]) factors(s rowSet, gamma []T) {
 	scales := a.scales[:s.groups]
@@ -354,6 +362,9 @@ func (a *alongRows[T]) blend(s rowSet) {
 	for g, scale := range a.scales[:s.groups] {
 		h, mean := a.h[g], a.mean[g]
 		hx := a.hx[g] + h*(float64(T(mean))-mean)
+		if a.Summed {
+			h, hx = givenSums[T](a.normalised, a.call, s.first+g, scale)
+		}
 		setRuns(a.b, g, s.per, T(scale*scale*scale*hx*part))
 		setRuns(a.d, g, s.per, T(scale*h*part))
 	}
@@ -418,69 +429,77 @@ func normInRows[T isa.Float](e Engine, w normalised, p rowPlan) engine.Bound {
 
 func inputGradInRows[T isa.Float](e Engine, w normalised, p rowPlan) engine.Bound {
 	var l layout
-	return overRows(e, w, p, 6, &l, func(a *alongRows[T], _, lo, hi int) {
+	passes := 6
+	if w.Summed {
+		passes = 3
+	}
+	return overRows(e, w, p, passes, &l, func(a *alongRows[T], _, lo, hi int) {
 		for n := 0; lo < hi; lo += n {
 			n = a.plan.next(lo, hi)
 			clear(a.h[:n])
 			clear(a.hx[:n])
 			a.eachSet(&a.plan, lo, lo+n, func(s rowSet) {
 				a.begin(s)
-				a.gradSums(s)
+				if !w.Summed {
+					a.gradSums(s)
+				}
 			})
 			a.eachSet(&a.plan, lo, lo+n, func(s rowSet) { a.blend(s) })
 		}
 	})
 }
 
-// scaleSumsInRows sets element g*per+r of sums to what run r of group g, in all layers, adds to the gradient of its
-// gamma.
-func scaleSumsInRows[T isa.Float](e Engine, w normalised, p rowPlan, l *layout, sums region[float64]) engine.Bound {
-	return overRows(e, w, p, 3, l, func(a *alongRows[T], _, lo, hi int) {
-		x, dy, all := engine.Slice[T](a.call.In[0]), engine.Slice[T](a.call.In[1]), sums.of(a.call, 0)
-		a.eachSet(&a.plan, lo, hi, func(s rowSet) {
-			a.begin(s)
-			to := all[s.first*p.per+s.from:][:s.n]
-			clear(to)
-			for layer := range s.layers {
-				totals.OfRows(e.simd.Totals, totals.Products, a.a[:s.n], a.rowsOf(s, layer, x, dy))
-				addEach(to, a.a[:s.n], 1)
-			}
-			for g, scale := range a.scales[:s.groups] {
-				for i := range nth(to, g, s.per) {
-					to[g*s.per+i] *= scale
-				}
-			}
-		})
-	})
-}
-
-// scaleGradInRows is scaleGradAlong for runs that are taken by a plan.
-func scaleGradInRows[T isa.Float](e Engine, w normalised, p rowPlan) engine.Bound {
+// sumsInRows is sumsAlong for runs that are taken by a plan.
+func sumsInRows[T isa.Float](e Engine, w normalised, p rowPlan) engine.Bound {
 	var l layout
-	partial := reserve[float64](&l, 1, w.groups.size()*p.per)
-	total := reserve[float64](&l, 1, w.reach())
+	partial := reserve[float64](&l, 1, 2*w.groups.size()*p.per)
+	total := reserve[float64](&l, 1, 2*w.reach())
 	byRun := 0
 	if p.per > 1 {
 		byRun = p.byStride
 	}
-	b := scaleSumsInRows[T](e, w, p, &l, partial)
-	sums := b.Kernel
+	b := runSumsInRows[T](e, w, p, &l, partial)
+	ofRuns := b.Kernel
 	b.Kernel = func(c *engine.Call) error {
-		err := sums(c)
-		all, parts, out := total.of(c, 0), partial.of(c, 0), engine.Slice[T](c.Out[0])
-		clear(all)
+		err := ofRuns(c)
+		sums, products := halves(partial.of(c, 0))
+		bySum, byProduct := halves(cleared(total.of(c, 0)))
 		for g := range w.groups.size() {
 			_, by := w.groups.at(g)
-			for r, v := range nth(parts, g, p.per) {
-				all[by+r*byRun] += v
+			for r := range p.per {
+				bySum[by+r*byRun] += sums[g*p.per+r]
+				byProduct[by+r*byRun] += products[g*p.per+r]
 			}
 		}
-		for i := range out {
-			out[i] = T(all[i])
-		}
+		rounded(engine.Slice[T](c.Out[0]), total.of(c, 0))
 		return err
 	}
 	return b
+}
+
+// runSumsInRows sets element g*per+r of the halves of sums to the sums of dy and of dy*xhat over run r of group g, in all
+// layers.
+func runSumsInRows[T isa.Float](e Engine, w normalised, p rowPlan, l *layout, sums region[float64]) engine.Bound {
+	return overRows(e, w, p, 3, l, func(a *alongRows[T], _, lo, hi int) {
+		x, dy := engine.Slice[T](a.call.In[0]), engine.Slice[T](a.call.In[1])
+		of, with := halves(sums.of(a.call, 0))
+		a.eachSet(&a.plan, lo, hi, func(s rowSet) {
+			a.begin(s)
+			first := s.first*p.per + s.from
+			of, with := cleared(of[first:][:s.n]), cleared(with[first:][:s.n])
+			for layer := range s.layers {
+				totals.BothOfRows(e.simd.Totals, a.a[:s.n], a.b[:s.n], a.rowsOf(s, layer, x, dy))
+				addEach(of, a.b[:s.n], 1)
+				addEach(with, a.a[:s.n], 1)
+			}
+			for g, scale := range a.scales[:s.groups] {
+				off := float64(T(a.mean[g])) - a.mean[g]
+				for i := g * s.per; i < (g+1)*s.per; i++ {
+					with[i] = scale * (with[i] + of[i]*off)
+				}
+			}
+		})
+	})
 }
 
 // weighInRows sums for each part what its groups add to the gradient of a gamma that changes within runs.
@@ -488,13 +507,13 @@ func weighInRows[T isa.Float](e Engine, w normalised, plan rowPlan, l *layout, p
 	return inParts(e, w, plan, p.count, p.each*w.cost(3), l, func(a *alongRows[T], _, lo, hi int) {
 		dy := engine.Slice[T](a.call.In[1])
 		for part := lo; part < hi; part++ {
-			sums := partial.of(a.call, part)
-			clear(sums)
+			sums, products := halves(cleared(partial.of(a.call, part)))
 			from, to := p.bounds(part)
 			a.eachSet(&a.plan, from, to, func(s rowSet) {
 				a.begin(s)
 				a.factors(s, nil)
-				a.apply(totals.Weigh, s, totals.MapRows[T]{}, dy, sums[s.by:])
+				a.apply(totals.Weigh, s, totals.MapRows[T]{}, dy, products[s.by:])
+				a.addRows(s, dy, sums[s.by:])
 			})
 		}
 	})

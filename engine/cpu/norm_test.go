@@ -103,8 +103,21 @@ func requireNorms(t *testing.T, n engine.Norm, x, gamma, moments shape.Type) {
 		return b
 	}
 	xs, dy, g, beta := draw(x), draw(x), draw(gamma), draw(gamma)
+	sums := func(over engine.Axes) shape.Type {
+		s := x.Shape
+		for i := range x.Rank() {
+			if over.Has(i) {
+				s = s.With(i, 1)
+			}
+		}
+		return x.Of(s.Insert(0, shape.Dim(2)))
+	}
+	over, given := engine.Norm{Axes: 1<<x.Rank() - 1}.Along(x.Shape, gamma.Shape), sums(n.Along(x.Shape, gamma.Shape))
+	givenSums := draw(given)
 	all := func(e engine.Normaliser) (results [][]float64) {
 		do := func(bind func(engine.Norm, []engine.Operand, engine.Operand) (engine.Bound, error), out shape.Type, types []shape.Type, bufs ...engine.Buffer) {
+			n := n
+			n.Summed = len(types) == 4
 			if n.Given {
 				types, bufs = append(types, moments), append(bufs, run(t, func() (engine.Bound, error) {
 					return e.BindMoments(n.Axes, engine.InRows(x), engine.InRow(moments))
@@ -115,7 +128,10 @@ func requireNorms(t *testing.T, n engine.Norm, x, gamma, moments shape.Type) {
 		}
 		do(e.BindNorm, x, []shape.Type{x, gamma, gamma}, xs, g, beta)
 		do(e.BindNormInputGrad, x, []shape.Type{x, x, gamma}, xs, dy, g)
-		do(e.BindNormScaleGrad, gamma, []shape.Type{x, x}, xs, dy)
+		do(e.BindNormInputGrad, x, []shape.Type{x, x, gamma, given}, xs, dy, g, givenSums)
+		do(func(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+			return e.BindNormSums(n, over, in, out)
+		}, sums(over), []shape.Type{x, x}, xs, dy)
 		return results
 	}
 	want := all(ref.Engine{})

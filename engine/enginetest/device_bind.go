@@ -197,7 +197,7 @@ func (d *Device) BindNormInputGrad(n engine.Norm, in []engine.Operand, out engin
 	return d.bound("NormInputGrad")(d.Engine.BindNormInputGrad(n, in, out))
 }
 
-// BindNormScaleGrad implements [engine.Normaliser].
-func (d *Device) BindNormScaleGrad(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	return d.bound("NormScaleGrad")(d.Engine.BindNormScaleGrad(n, in, out))
+// BindNormSums implements [engine.Normaliser].
+func (d *Device) BindNormSums(n engine.Norm, over engine.Axes, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	return d.bound("NormSums")(d.Engine.BindNormSums(n, over, in, out))
 }

@@ -209,9 +209,9 @@ func (e spoiled) BindNormInputGrad(n engine.Norm, in []engine.Operand, out engin
 	return e.bound("Normaliser", "NormInputGrad", in, out, b, err)
 }
 
-func (e spoiled) BindNormScaleGrad(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	b, err := e.Laid.BindNormScaleGrad(n, in, out)
-	return e.bound("Normaliser", "NormScaleGrad", in, out, b, err)
+func (e spoiled) BindNormSums(n engine.Norm, over engine.Axes, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	b, err := e.Laid.BindNormSums(n, over, in, out)
+	return e.bound("Normaliser", "NormSums", in, out, b, err)
 }
 
 func (e spoiled) BindRecurrence(r engine.Recurrence, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
@@ -280,7 +280,7 @@ var methods = map[string][]string{
 	"Layouter":  {"Conv2D", "Conv2DInputGrad", "Conv2DFilterGrad", "MaxPool2D", "MaxPool2DScatter", "Conv2DMaxPool", "AvgPool2D", "AvgPool2DGrad"},
 	"Softmaxer": {"Softmax", "SoftmaxGrad"},
 
-	"Normaliser": {"Moments", "Norm", "NormInputGrad", "NormScaleGrad"},
+	"Normaliser": {"Moments", "Norm", "NormInputGrad", "NormSums"},
 	"Recurrer":   {"Recurrence", "RecurrenceGrad"},
 	"Attender":   {"Attention", "AttentionGrad"},
 	"Mover":      {"Transpose", "Slice", "Embed", "Concat", "Pad", "PadGrad", "OneHot"},

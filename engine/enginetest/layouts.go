@@ -120,10 +120,10 @@ func (e Laid) BindNormInputGrad(n engine.Norm, in []engine.Operand, out engine.O
 	})
 }
 
-// BindNormScaleGrad implements [engine.Normaliser].
-func (e Laid) BindNormScaleGrad(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+// BindNormSums implements [engine.Normaliser].
+func (e Laid) BindNormSums(n engine.Norm, over engine.Axes, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 	return e.bind(in, out, e.normalised(n.Axes, 2), false, false, func(in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-		return e.Engine.BindNormScaleGrad(n, in, out)
+		return e.Engine.BindNormSums(n, over, in, out)
 	})
 }
 

@@ -9,8 +9,8 @@ import (
 
 // Limits of normalisations, for numbers of about 1. Moments may be off by 8 units in the last place
 // of what they add up; results and gradients, which a rounded mean shifts, by 64 of themselves or
-// of 1. The gradient of a scale is a sum.
-const momentUlps, normUlps, scaleGradUlps = 16, 64, 64
+// of 1, where they are not sums.
+const momentUlps, normUlps, normSumUlps = 16, 64, 64
 
 // normTrials are those of the normalisation over the axes, with a gamma of that shape.
 func normTrials(x shape.Type, axes engine.Axes, gamma shape.Shape, given bool) []trial {
@@ -22,6 +22,16 @@ func normTrials(x shape.Type, axes engine.Axes, gamma shape.Shape, given bool) [
 		}
 	}
 	by := x.Of(gamma)
+	sums := func(over engine.Axes) shape.Type {
+		s := x.Shape
+		for i := range x.Rank() {
+			if over.Has(i) {
+				s = s.With(i, 1)
+			}
+		}
+		return x.Of(s.Insert(0, shape.Dim(2)))
+	}
+	over := engine.Norm{Axes: 1<<x.Rank() - 1}.Along(x.Shape, gamma)
 	data := rarely(2000, among(nan), uniform(-1, 2))
 	new := func(what string, l limit, out shape.Type, bind func(b engine.Normaliser) func(engine.Norm, []engine.Operand, engine.Operand) (engine.Bound, error), in ...shape.Type) trial {
 		tr := trial{op: fmt.Sprintf("%s{axes %b given %t}", what, axes, given), in: in, out: []shape.Type{out}, data: repeat(data, len(in)), limit: l,
@@ -33,6 +43,8 @@ func normTrials(x shape.Type, axes engine.Axes, gamma shape.Shape, given bool) [
 		}
 		return tr
 	}
+	summed := n
+	summed.Summed = true
 	moments := trial{op: fmt.Sprintf("Moments{axes %b}", axes), in: []shape.Type{x}, out: []shape.Type{m}, data: []source{data}, limit: limit{one: momentUlps, result: momentUlps},
 		bind: one(func(e engine.Engine, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
 			return e.(engine.Normaliser).BindMoments(axes, in, out)
@@ -45,8 +57,15 @@ func normTrials(x shape.Type, axes engine.Axes, gamma shape.Shape, given bool) [
 		new("NormInputGrad", limit{result: normUlps, one: normUlps}, x, func(b engine.Normaliser) func(engine.Norm, []engine.Operand, engine.Operand) (engine.Bound, error) {
 			return b.BindNormInputGrad
 		}, x, x, by),
-		new("NormScaleGrad", limit{result: normUlps, one: scaleGradUlps * (4 + float64(x.Len())/64)}, by, func(b engine.Normaliser) func(engine.Norm, []engine.Operand, engine.Operand) (engine.Bound, error) {
-			return b.BindNormScaleGrad
+		new("NormInputGrad, given sums,", limit{result: normUlps, one: normUlps}, x, func(b engine.Normaliser) func(engine.Norm, []engine.Operand, engine.Operand) (engine.Bound, error) {
+			return func(_ engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+				return b.BindNormInputGrad(summed, in, out)
+			}
+		}, x, x, by, sums(n.Along(x.Shape, gamma))),
+		new(fmt.Sprintf("NormSums over %b", over), limit{result: normUlps, one: normSumUlps * (4 + float64(x.Len())/64)}, sums(over), func(b engine.Normaliser) func(engine.Norm, []engine.Operand, engine.Operand) (engine.Bound, error) {
+			return func(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+				return b.BindNormSums(n, over, in, out)
+			}
 		}, x, x),
 	}
 }

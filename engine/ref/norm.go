@@ -33,16 +33,27 @@ func (Engine) BindNorm(n engine.Norm, in []engine.Operand, out engine.Operand) (
 
 // BindNormInputGrad implements [engine.Normaliser].
 func (Engine) BindNormInputGrad(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	return bindNorm("gradient of normalisation", n, 3, 2, []int{0, 1}, in, out, normInputGradKernel[float32], normInputGradKernel[float64])
+	inputs := 3
+	if n.Summed {
+		inputs++
+	}
+	return bindNorm("gradient of normalisation", n, inputs, 2, []int{0, 1}, in, out, normInputGradKernel[float32], normInputGradKernel[float64])
 }
 
-// BindNormScaleGrad implements [engine.Normaliser].
-func (Engine) BindNormScaleGrad(n engine.Norm, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
-	if len(in) < 2 {
-		return unsupported("gradient of a scale", in)
+// BindNormSums implements [engine.Normaliser].
+func (Engine) BindNormSums(n engine.Norm, over engine.Axes, in []engine.Operand, out engine.Operand) (engine.Bound, error) {
+	if len(in) < 2 || out.Rank() != in[0].Rank()+1 || out.Int(0) != 2 {
+		return unsupported("sums of gradients", in)
 	}
-	with := append([]engine.Operand{in[0], out}, in[1:]...) // as for the other kernels
-	b, err := bindNorm("gradient of a scale", n, 3, 1, nil, with, in[0], normScaleGradKernel[float32], normScaleGradKernel[float64])
+	row := out
+	row.Shape = out.Shape.Drop(0)
+	for i := range in[0].Rank() {
+		if want := in[0].Int(i); row.Int(i) != want && !(over.Has(i) && row.Int(i) == 1) {
+			return unsupported("sums of gradients", in)
+		}
+	}
+	with := append([]engine.Operand{in[0], row}, in[1:]...) // as for the other kernels
+	b, err := bindNorm("sums of gradients", n, 3, 1, nil, with, in[0], normSumsKernel[float32], normSumsKernel[float64])
 	b.Scratch = out.Len() * shape.Float64.Width()
 	return b, err
 }
@@ -67,6 +78,18 @@ func bindNorm(what string, of engine.Norm, inputs, gamma int, over []int, in []e
 		return unsupported(what, in)
 	}
 	n.gamma = spread(in[gamma].Shape, out.Shape)
+	if of.Summed {
+		row := out.Shape
+		for i := range row.Rank() {
+			if of.Along(out.Shape, in[gamma].Shape).Has(i) {
+				row = row.With(i, 1)
+			}
+		}
+		if in[3].Shape != row.Insert(0, shape.Dim(2)) {
+			return unsupported(what, in)
+		}
+		n.sums = spread(row, out.Shape)
+	}
 	var inPlace []engine.Overwrite
 	for _, i := range over {
 		inPlace = append(inPlace, engine.Overwrite{Out: 0, In: i})
@@ -86,6 +109,7 @@ type norm struct {
 	parts      // groups, and the elements of one
 	gamma grid // places of gamma by place in x
 	last  int  // input that has the moments, if they are given
+	sums  grid // places of sums by place in x, if they are given
 }
 
 // moments returns mean and biased variance of group g.
@@ -154,10 +178,14 @@ func normInputGradKernel[T shape.Float](n norm) engine.Kernel {
 			mean, variance := moments[T](n, c, g)
 			scale, size := 1/math.Sqrt(variance+n.Eps), float64(n.reduced.size())
 			meanH, meanHX := 0.0, 0.0
-			eachNormal(n, x, g, mean, scale, func(at, k int, xhat float64) {
-				h := float64(dy[at]) * float64(gamma[k])
-				meanH, meanHX = meanH+h/size, meanHX+h*xhat/size
-			})
+			if n.Summed {
+				meanH, meanHX = sumMeans[T](n, c, g)
+			} else {
+				eachNormal(n, x, g, mean, scale, func(at, k int, xhat float64) {
+					h := float64(dy[at]) * float64(gamma[k])
+					meanH, meanHX = meanH+h/size, meanHX+h*xhat/size
+				})
+			}
 			eachNormal(n, x, g, mean, scale, func(at, k int, xhat float64) {
 				dx[at] = T(scale * (float64(dy[at])*float64(gamma[k]) - meanH - xhat*meanHX))
 			})
@@ -166,7 +194,21 @@ func normInputGradKernel[T shape.Float](n norm) engine.Kernel {
 	}
 }
 
-func normScaleGradKernel[T shape.Float](n norm) engine.Kernel {
+// sumMeans returns the means of h and of h*xhat in group g, given the sums: one is met once for each element that it is of.
+func sumMeans[T shape.Float](n norm, c *engine.Call, g int) (h, hx float64) {
+	gamma, sums := engine.Slice[T](c.In[2]), engine.Slice[T](c.In[3])
+	size, base := float64(n.reduced.size()), n.kept.offset(g)
+	for i := range n.reduced.size() {
+		at := base + n.reduced.offset(i)
+		k := n.sums.offset(at)
+		part := float64(gamma[n.gamma.offset(at)]) / size * float64(len(sums)/2) / float64(len(engine.Slice[T](c.In[0])))
+		h += part * float64(sums[k])
+		hx += part * float64(sums[len(sums)/2+k])
+	}
+	return h, hx
+}
+
+func normSumsKernel[T shape.Float](n norm) engine.Kernel {
 	n.last-- // the result was counted among the inputs
 	return func(c *engine.Call) error {
 		x, dy, out := engine.Slice[T](c.In[0]), engine.Slice[T](c.In[1]), engine.Slice[T](c.Out[0])
@@ -174,7 +216,10 @@ func normScaleGradKernel[T shape.Float](n norm) engine.Kernel {
 		clear(sums)
 		for g := range n.groups() {
 			mean, variance := moments[T](n, c, g)
-			eachNormal(n, x, g, mean, 1/math.Sqrt(variance+n.Eps), func(at, k int, xhat float64) { sums[k] += float64(dy[at]) * xhat })
+			eachNormal(n, x, g, mean, 1/math.Sqrt(variance+n.Eps), func(at, k int, xhat float64) {
+				sums[k] += float64(dy[at])
+				sums[len(sums)/2+k] += float64(dy[at]) * xhat
+			})
 		}
 		for k, v := range sums {
 			out[k] = T(v)

@@ -56,6 +56,7 @@ var functions = map[string]function{
 	"IsInf":        unary(ops.IsInf),
 	"BitNot":       unary(ops.BitNot),
 	"ReLU":         unary(ops.ReLU),
+	"ReLU6":        unary(ops.ReLU6),
 	"Softplus":     unary(ops.Softplus),
 	"Square":       unary(ops.Square),
 	"Reciprocal":   unary(ops.Reciprocal),

@@ -313,8 +313,8 @@ func (recorder) BindNormInputGrad(engine.Norm, []engine.Operand, engine.Operand)
 	return engine.Bound{}, errGradient
 }
 
-// BindNormScaleGrad implements [engine.Normaliser].
-func (recorder) BindNormScaleGrad(engine.Norm, []engine.Operand, engine.Operand) (engine.Bound, error) {
+// BindNormSums implements [engine.Normaliser].
+func (recorder) BindNormSums(engine.Norm, engine.Axes, []engine.Operand, engine.Operand) (engine.Bound, error) {
 	return engine.Bound{}, errGradient
 }
 

@@ -1,7 +1,6 @@
 package mobilenet
 
 import (
-	"github.com/plexaura/plexaura/graph"
 	"github.com/plexaura/plexaura/nn"
 	"github.com/plexaura/plexaura/ops"
 )
@@ -52,12 +51,10 @@ func inverted(in, out, expand, stride int) nn.Layer {
 
 // unit is a convolution, batch normalisation and ReLU6.
 func unit(out, kernel, stride, groups int) nn.Layer {
-	return nn.Sequential{conv(out, kernel, stride, groups), nn.BatchNorm{}, nn.Func(relu6)}
+	return nn.Sequential{conv(out, kernel, stride, groups), nn.BatchNorm{}, nn.Func(ops.ReLU6)}
 }
 
 // conv keeps the extents of the image, but for the stride.
 func conv(out, kernel, stride, groups int) nn.Layer {
 	return nn.Conv2D{Out: out, Kernel: nn.HW(kernel), Stride: nn.HW(stride), Pad: nn.HW(kernel / 2), Groups: groups, NoBias: true, Init: nn.HeNormal{FanOut: true}}
 }
-
-func relu6(x *graph.Node) *graph.Node { return ops.Clip(x, 0, 6) }

@@ -52,7 +52,7 @@ ELEMENTWISE = {
     "Expm1": torch.expm1, "Sqrt": torch.sqrt, "Sin": torch.sin, "Cos": torch.cos, "Tanh": torch.tanh, "Sigmoid": torch.sigmoid,
     "Erf": torch.erf, "Floor": torch.floor, "Ceil": torch.ceil, "Round": torch.round,
     "Tan": torch.tan, "Asin": torch.asin, "Acos": torch.acos, "Atan": torch.atan, "Sinh": torch.sinh, "Cosh": torch.cosh, "Asinh": torch.asinh,
-    "Acosh": torch.acosh, "Atanh": torch.atanh, "IsNaN": torch.isnan, "IsInf": torch.isinf, "Fmod": torch.fmod, "Mod": torch.remainder, "ReLU": torch.relu, "Softplus": F.softplus, "Square": torch.square,
+    "Acosh": torch.acosh, "Atanh": torch.atanh, "IsNaN": torch.isnan, "IsInf": torch.isinf, "Fmod": torch.fmod, "Mod": torch.remainder, "ReLU": torch.relu, "ReLU6": F.relu6, "Softplus": F.softplus, "Square": torch.square,
     "Reciprocal": torch.reciprocal, "StopGradient": torch.Tensor.detach, "ZerosLike": torch.zeros_like, "OnesLike": torch.ones_like,
     "GELU": F.gelu, "SELU": F.selu, "GELUTanh": lambda x: F.gelu(x, approximate="tanh"), "SiLU": F.silu, "Mish": F.mish,
     "Softsign": F.softsign, "HardSwish": F.hardswish,

@@ -80,7 +80,7 @@ for op in ("Exp", "Log", "Tanh", "Sigmoid", "ReLU", "Erf", "Sin", "Softplus"):
 
 ACTIVATIONS = [
     ("GELU", {}), ("ELU", {"Alpha": 1.0}), ("ELU", {"Alpha": 0.7}), ("SELU", {}), ("GELUTanh", {}), ("SiLU", {}), ("Mish", {}), ("Softsign", {}),
-    ("HardSigmoid", {}), ("HardSwish", {}), ("LeakyReLU", {"Alpha": 0.1}), ("LeakyReLU", {"Alpha": 1.5}),
+    ("HardSigmoid", {}), ("HardSwish", {}), ("ReLU6", {}), ("LeakyReLU", {"Alpha": 0.1}), ("LeakyReLU", {"Alpha": 1.5}),
     ("Clip", {"Lo": -0.5, "Hi": 0.5}), ("Clip", {"Lo": -3, "Hi": 1}), ("AddScalar", {"V": -0.75}), ("MulScalar", {"V": -1.5}), ("FullLike", {"V": 0.25}),
 ]
 for op, attrs in ACTIVATIONS:

@@ -38,7 +38,7 @@ func rows(d drawer, names ...string) map[string]drawer {
 
 var elementwise = merged(
 	rows(unary(nil), "Exp", "Log", "Log1p", "Expm1", "Sqrt", "Sin", "Cos", "Tanh", "Sigmoid", "Erf", "Floor", "Ceil", "Round", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "IsNaN", "IsInf", "Softplus", "StopGradient", "ZerosLike",
-		"OnesLike", "GELU", "SELU", "GELUTanh", "SiLU", "Mish", "Softsign", "HardSigmoid", "HardSwish"),
+		"OnesLike", "GELU", "SELU", "GELUTanh", "SiLU", "Mish", "Softsign", "HardSigmoid", "HardSwish", "ReLU6"),
 	rows(unary(nil, shape.Int32, shape.Int64), "Neg", "Abs", "Sign", "ReLU", "Square"),
 	rows(unary(nil), "Reciprocal"),
 	rows(unary(func(s *sketch) attrs { return attrs{"Alpha": pick(s.choices, 1, .7, 2.5, .01)} }), "ELU"),
