@@ -56,7 +56,7 @@ func TestASmallProgramLinksNoMNISTAndNoServer(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	info, err := os.Stat(program)
 	require.NoError(t, err)
-	require.Less(t, info.Size(), int64(31<<20), "27 MB when this was written, 32 with metrics and ranks")
+	require.Less(t, info.Size(), int64(34<<20), "27 MB when this was written, 33 with metrics, ranks and wider kernels")
 }
 
 // dependencies lists the packages, outside of the standard library, that the given ones link.

@@ -12,7 +12,7 @@ import (
 
 var elementwiseOps = slices.Concat(
 	tableOps[unary](len(unaries)), tableOps[binary](len(binaries)), tableOps[predicate](len(predicates)), tableOps[bitwise](len(bitwises)),
-	[]graph.Op{leakyReLUOp{graph.Float(.01)}, softplusOp{}, clipOp{}, castOp{shape.Float32}, whereOp{}},
+	[]graph.Op{leakyReLUOp{graph.Float(.01)}, softplusOp{}, clipOp{}, relu6, castOp{shape.Float32}, whereOp{}},
 )
 
 // tableOps returns the ops of a table of n rows.

@@ -75,9 +75,7 @@ func Clip(x *graph.Node, lo, hi float64) *graph.Node {
 
 // ReLU6 returns min(max(x, 0), 6). NaN stays NaN. The gradient passes where x is between the bounds, which exclude it, as
 // PyTorch's does: so x need not be kept for it. See Krizhevsky, Convolutional Deep Belief Networks on CIFAR-10, 2010.
-func ReLU6(x *graph.Node) *graph.Node {
-	return graph.Apply(clipOp{graph.Float(0), graph.Float(6), true}, x)
-}
+func ReLU6(x *graph.Node) *graph.Node { return graph.Apply(relu6, x) }
 
 // clipOp clamps. If Between is set, no gradient passes at the bounds.
 type clipOp struct {
@@ -85,7 +83,14 @@ type clipOp struct {
 	Between bool
 }
 
-func (clipOp) Name() string { return "Clip" }
+var relu6 = clipOp{graph.Float(0), graph.Float(6), true}
+
+func (op clipOp) Name() string {
+	if op.Between {
+		return "ReLU6"
+	}
+	return "Clip"
+}
 
 func (op clipOp) Infer(in []shape.Type) (t shape.Type, err error) {
 	if err := arity(in, 1); err != nil {

@@ -34,6 +34,7 @@ var conditions = map[string]func(x *graph.Node) *graph.Node{
 	"ELU":       func(x *graph.Node) *graph.Node { return ops.ELU(x, 2) },
 	"Maximum":   func(x *graph.Node) *graph.Node { return ops.Maximum(ops.MulScalar(x, 2), x) },
 	"Clip":      func(x *graph.Node) *graph.Node { return ops.Clip(x, 0, 1) },
+	"ReLU6":     func(x *graph.Node) *graph.Node { return ops.ReLU6(ops.MulScalar(x, 6)) },
 	"Abs":       ops.Abs,
 }
 

@@ -53,6 +53,7 @@ func elementwiseCases() (cs []opCase) {
 		{"Square", ops.Square, normal{}}, {"Reciprocal", ops.Reciprocal, positive{}}, {"Softmax", func(x *graph.Node) *graph.Node { return ops.Softmax(ops.Reshape(x, -1), 0) }, normal{}},
 		{"LeakyReLU", func(x *graph.Node) *graph.Node { return ops.LeakyReLU(x, .1) }, normal{}},
 		{"Clip", func(x *graph.Node) *graph.Node { return ops.Clip(x, -.5, .5) }, normal{}},
+		{"ReLU6", func(x *graph.Node) *graph.Node { return ops.ReLU6(ops.MulScalar(x, 5)) }, normal{}},
 		{"AddScalar", func(x *graph.Node) *graph.Node { return ops.AddScalar(x, 3) }, normal{}},
 		{"MulScalar", func(x *graph.Node) *graph.Node { return ops.MulScalar(x, 3) }, normal{}},
 		{"1 less", func(x *graph.Node) *graph.Node { return ops.Sub(ops.Scalar(x, 1), x) }, normal{}},

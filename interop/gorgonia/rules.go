@@ -29,6 +29,7 @@ var rules = map[string]rule{
 	"LeakyReLU": {lower: leakyReLU},
 	"Softplus":  {lower: softplus},
 	"Clip":      {lower: clip},
+	"ReLU6":     {lower: clip},
 
 	"ByMode": {lower: same, any: true, first: 1}, // the form for training
 

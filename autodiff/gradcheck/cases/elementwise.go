@@ -127,7 +127,7 @@ func scalarAttributes() []Case {
 		{Op: "Clip", Label: "below alone", F: of1(func(x *graph.Node) *graph.Node { return ops.Clip(x, 0, math.Inf(1)) }), In: args(gradcheck.Spread, shape.Of(4, 5))},
 		{Op: "AddScalar", F: of1(func(x *graph.Node) *graph.Node { return ops.AddScalar(x, 1.5) }), In: normal(shape.Of(2, 3))},
 		{Op: "MulScalar", F: of1(func(x *graph.Node) *graph.Node { return ops.MulScalar(x, -1.5) }), In: normal(shape.Of(2, 3))},
-		{Op: "Clip", Label: "ReLU6", F: of1(func(x *graph.Node) *graph.Node { return ops.ReLU6(ops.MulScalar(x, 5)) }), In: args(gradcheck.Spread, shape.Of(4, 5))},
+		{Op: "ReLU6", F: of1(func(x *graph.Node) *graph.Node { return ops.ReLU6(ops.MulScalar(x, 5)) }), In: args(gradcheck.Spread, shape.Of(4, 5))},
 		{Op: "Clip", Label: "-0.5..0.5", F: of1(func(x *graph.Node) *graph.Node { return ops.Clip(x, -0.5, 0.52) }), In: args(gradcheck.Spread, shape.Of(4, 5))},
 		{Op: "Cast", Label: "to float64", F: of1(func(x *graph.Node) *graph.Node { return ops.Cast(x, shape.Float64) }), In: normal(shape.Of(3))},
 		{Op: "Cast", Label: "from int32", F: of2(func(a, b *graph.Node) *graph.Node { return ops.Mul(ops.Cast(a, shape.Float64), b) }),
