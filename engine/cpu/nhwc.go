@@ -41,7 +41,8 @@ func (e Engine) nhwcConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 	}
 	choice := e.nhwcCandidates(op)
 	product := func(op nhwc.Op, t *mapTail) engine.Bound {
-		b := e.bindNHWC(e.nhwcPlan(op), c.Epilogue, t)
+		plan, form := e.nhwcPlan(op)
+		b := e.bindNHWC(plan, form, c.Epilogue, t)
 		b.Choice = choice
 		return b
 	}
@@ -78,18 +79,20 @@ func (e Engine) nhwcConv2D(c engine.Conv2D, in []engine.Operand, out engine.Oper
 // windowed is a convolution of images with channels last that is a product of its windows.
 type windowed interface {
 	unfolding
-	Form() nhwc.Form
 	Results() int
 	Shares() bool
 	Task(i int) (from, to int, all bool)
 	Run(y, x, packed, bias, shared, scratch []float32, lo, hi int)
 }
 
-func (e Engine) nhwcPlan(op nhwc.Op) windowed {
+// nhwcPlan plans op, and names the form of its packed filters.
+func (e Engine) nhwcPlan(op nhwc.Op) (windowed, nhwc.Form) {
 	if nhwc.InStrips(op) {
-		return nhwc.NewGrouped(e.simd.NHWC, op)
+		plan := nhwc.NewGrouped(e.simd.NHWC, op)
+		return plan, plan.Form()
 	}
-	return nhwc.NewConv(e.simd.NHWC, op)
+	plan := nhwc.NewConv(e.simd.NHWC, op)
+	return plan, plan.Form()
 }
 
 // into returns the function [engine.Bound.Into] of a kernel for op, given the one that binds it for an
@@ -122,28 +125,36 @@ const (
 // withTail returns the kernel that bind makes for act without a tail, which can be followed by one.
 // A tail that begins with a ReLU6 leaves that to the kernel.
 func (e Engine) withTail(own int, out engine.Operand, act isa.Act, bind func(act isa.Act, t *mapTail) engine.Bound) engine.Bound {
-	b := bind(act, nil)
+	return e.withMap(own, out, func(t *mapTail) engine.Bound {
+		if t != nil {
+			if rest, ok := t.withoutReLU6(); ok {
+				return bind(isa.ReLU6, rest)
+			}
+		}
+		return bind(act, t)
+	})
+}
+
+// withMap is withTail for a kernel without activations.
+func (e Engine) withMap(own int, out engine.Operand, bind func(t *mapTail) engine.Bound) engine.Bound {
+	b := bind(nil)
 	b.Then = func(m engine.Map, in []engine.Operand) (engine.Bound, bool) {
 		t, ok := e.newTail(m, own, in, out)
 		if !ok {
 			return engine.Bound{}, false
 		}
-		act := act
-		if rest, ok := t.withoutReLU6(); ok {
-			act, t = isa.ReLU6, rest
-		}
-		return bind(act, t), true
+		return bind(t), true
 	}
 	return b
 }
 
 // bindNHWC returns the kernel of plan that applies the tail to what a task has made, or to everything
-// where tasks share pixels.
-func (e Engine) bindNHWC(plan windowed, ep engine.Epilogue, t *mapTail) engine.Bound {
+// where tasks share pixels. form names the packed filters.
+func (e Engine) bindNHWC(plan windowed, form any, ep engine.Epilogue, t *mapTail) engine.Bound {
 	var l layout
 	rest := e.tailLoop(t, plan.Shares(), plan.Results())
 	t.reserve(&l, max(e.pool.Workers(), rest.slots))
-	return e.bindUnfolding(&l, plan, plan.Form(), func(c *engine.Call, slot int, packed, shared, scratch []float32, lo, hi int) {
+	return e.bindUnfolding(&l, plan, form, func(c *engine.Call, slot int, packed, shared, scratch []float32, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed, bias[float32](c, ep), shared, scratch, i, i+1)
 			if from, to, all := plan.Task(i); all {

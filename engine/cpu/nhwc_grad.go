@@ -15,11 +15,18 @@ func (e Engine) nhwcInputGrad(c engine.Conv2D, in []engine.Operand, out engine.O
 	op := g.nhwcOp(engine.Epilogue{})
 	if g.depthwise() {
 		op.C = g.groups
-		return e.bindDepthwise(nhwc.NewDepthwiseInputGrad(e.simd.NHWC, op.Window, op.N), engine.Epilogue{}, nil), nil
+		return e.withMap(len(in), out, func(t *mapTail) engine.Bound {
+			return e.bindDepthwise(nhwc.NewDepthwiseInputGrad(e.simd.NHWC, op.Window, op.N), engine.Epilogue{}, t)
+		}), nil
 	}
-	exact := e.exactNHWCInputGrad(op)
-	exact.Choice = e.nhwcInputGradCandidates(op)
+	choice := e.nhwcInputGradCandidates(op)
+	exact := e.withMap(len(in), out, func(t *mapTail) engine.Bound {
+		b := e.exactNHWCInputGrad(op, t)
+		b.Choice = choice
+		return b
+	})
 	if choose(exact.Choice) == nhwcWinogradAlg {
+		exact.Then = nil
 		plan, _ := nhwc.NewWinogradInputGrad(e.simd.NHWC, op)
 		b := e.bindNHWCWinograd(plan, engine.Epilogue{}, exact)
 		b.Narrow = nil // exact is given filters that are not rounded
@@ -28,19 +35,12 @@ func (e Engine) nhwcInputGrad(c engine.Conv2D, in []engine.Operand, out engine.O
 	return exact, nil
 }
 
-// exactNHWCInputGrad binds the gradient without Winograd's algorithm.
-func (e Engine) exactNHWCInputGrad(op nhwc.Op) engine.Bound {
+// exactNHWCInputGrad binds the gradient without Winograd's algorithm, with a tail.
+func (e Engine) exactNHWCInputGrad(op nhwc.Op, t *mapTail) engine.Bound {
 	if plan, ok := nhwc.NewGroupedInputGrad(e.simd.NHWC, op); ok {
-		return e.bindNHWC(plan, engine.Epilogue{}, nil)
+		return e.bindNHWC(plan, plan.Form(), engine.Epilogue{}, t)
 	}
-	return e.bindNHWCInputGrad(nhwc.NewInputGrad(e.simd.NHWC, op))
-}
-
-func (e Engine) bindNHWCInputGrad(plan *nhwc.InputGrad) engine.Bound {
-	var l layout
-	return e.bindUnfolding(&l, plan, nil, func(c *engine.Call, _ int, packed, shared, scratch []float32, lo, hi int) {
-		plan.Run(engine.Slice[float32](c.Out[0]), engine.Slice[float32](c.In[0]), packed, shared, scratch, lo, hi)
-	})
+	return e.bindNHWC(nhwc.NewInputGrad(e.simd.NHWC, op), nil, engine.Epilogue{}, t)
 }
 
 // nhwcFilterGrad binds the gradient of the filters from images with channels last.

@@ -96,7 +96,7 @@ func BenchmarkGrads(b *testing.B) {
 			simdtest.Share(b, 1, work, vec.At(isa.Fastest()).FMALoop, func(*par.Pool) {
 				g.Pack(packed, w, 0, g.Packs())
 				g.Unfold(shared, dy, 0, g.Unfolds())
-				g.Run(x, dy, packed, shared, scratch, 0, g.Tasks())
+				g.Run(x, dy, packed, nil, shared, scratch, 0, g.Tasks())
 			})
 		})
 		b.Run("filter/"+name, func(b *testing.B) {

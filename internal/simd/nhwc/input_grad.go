@@ -173,8 +173,33 @@ func (g *InputGrad) Unfold(shared, dy []float32, lo, hi int) {
 	g.each((*Conv).Unfolds, lo, hi, func(p *phase, lo, hi int) { p.conv.Unfold(shared[p.firstShared:], dy, lo, hi) })
 }
 
+// Results is the number of elements of dx.
+func (g *InputGrad) Results() int { return g.N * g.H * g.W * g.channels() }
+
+// whole returns the convolution that all pixels of dx are of, or nil if they are of several phases.
+func (g *InputGrad) whole() *Conv {
+	if len(g.phases) != 1 {
+		return nil
+	}
+	return g.phases[0].conv
+}
+
+// Shares reports whether tasks do not have all channels of pixels that follow each other.
+func (g *InputGrad) Shares() bool {
+	c := g.whole()
+	return c == nil || c.Shares()
+}
+
+// Task returns the elements of dx that task i makes, and whether they are all of those from one to the other.
+func (g *InputGrad) Task(i int) (from, to int, all bool) {
+	if c := g.whole(); c != nil {
+		return c.Task(i)
+	}
+	return 0, 0, false
+}
+
 // Run does tasks lo to hi. Nothing may overlap dx.
-func (g *InputGrad) Run(dx, dy, packed, shared, scratch []float32, lo, hi int) {
+func (g *InputGrad) Run(dx, dy, packed, _, shared, scratch []float32, lo, hi int) {
 	need("images", len(dx), g.N*g.H*g.W*g.channels())
 	for i := range g.phases {
 		p := &g.phases[i]

@@ -511,7 +511,18 @@ func TestInputGradAgreesWithDefinition(t *testing.T) {
 			}
 			dx := nan(len(x))
 			for hi := g.Tasks(); hi > 0; hi -= each {
-				g.Run(dx, dy, packed, shared, scratch, max(hi-each, 0), hi)
+				g.Run(dx, dy, packed, nil, shared, scratch, max(hi-each, 0), hi)
+			}
+			require.Len(t, dx, g.Results())
+			for i := range g.Tasks() { // makes what it says, and nothing else
+				from, to, all := g.Task(i)
+				require.NotEqual(t, all, g.Shares())
+				if part := nan(len(dx)); all {
+					g.Run(part, dy, packed, nil, shared, scratch, i, i+1)
+					simdtest.RequireBits(t, dx[from:to], part[from:to])
+					simdtest.RequireBits(t, nan(from), part[:from])
+					simdtest.RequireBits(t, nan(len(dx)-to), part[to:])
+				}
 			}
 			simdtest.RequireClose(t, want, first(dx, op.channels(), op.H*op.W), 1e-5, op)
 		}
