@@ -131,6 +131,9 @@ func (e Engine) candidates(g convolution, w way) []engine.Candidate {
 	return []engine.Candidate{transformed, stem, direct, {Alg: im2colAlg, Work: multiplications}}
 }
 
+// againstSizes is why a convolution is not one that Winograd's algorithm takes.
+const againstSizes = "for 3x3 or 5x5 filters, stride 1, one group"
+
 func (e Engine) againstWinograd(g convolution, w way, applies bool) string {
 	channels, windows := winogradChannels, g.batch*g.yPlane()
 	if w == inputGrad {
@@ -143,7 +146,7 @@ func (e Engine) againstWinograd(g convolution, w way, applies bool) string {
 	case e.exact:
 		return "ruled out by ExactConv"
 	case !applies:
-		return "for 3x3 or 5x5 filters, stride 1, one group"
+		return againstSizes
 	case min(g.C, g.filters) < channels:
 		return fewer(min(g.C, g.filters), "channels or filters", channels)
 	case windows < winogradWindows:

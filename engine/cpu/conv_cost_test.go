@@ -29,7 +29,7 @@ type netLayer struct {
 	channels, filters, groups, image, kernel, pad, by int
 }
 
-// netLayers are the different convolutions of the networks in models.
+// netLayers are the different convolutions of the networks in models, and the last one of 5x5 of GoogLeNet.
 var netLayers = []netLayer{
 	{"lenet.conv1", 1, 6, 1, 28, 5, 2, 1},
 	{"lenet.conv2", 6, 16, 1, 14, 5, 0, 1},
@@ -69,6 +69,7 @@ var netLayers = []netLayer{
 	{"mobilenetv2.last", 320, 1280, 1, 7, 1, 0, 1},
 	{"squeezenet.fire2.squeeze", 64, 16, 1, 55, 1, 0, 1},
 	{"squeezenet.fire2.expand3x3", 16, 64, 1, 55, 3, 1, 1},
+	{"googlenet.5b.5x5", 48, 128, 1, 7, 5, 2, 1},
 }
 
 // types are those of a batch of images, the filters and the results.
@@ -246,19 +247,22 @@ func TestExactConvNeverGoesByWinograd(t *testing.T) {
 	}
 }
 
-// Errors with and without the option, of layers as in large networks and of LeNet's second one
-// interleaved, against the definition in float64.
+// Errors with and without the option, of layers as in large networks, in rows and with channels last, and of
+// LeNet's second one interleaved, against the definition in float64.
 func TestErrorsOfConvolutionsAreAsDocumented(t *testing.T) {
-	for _, l := range []netLayer{
-		{"3x3", 192, 32, 1, 13, 3, 1, 1},
-		{"5x5", 64, 24, 1, 14, 5, 2, 1},
-		{"interleaved", 6, 16, 1, 14, 5, 0, 1},
+	for _, c := range []struct {
+		netLayer
+		batch  int
+		layout engine.Layout
+	}{
+		{netLayer{"3x3", 192, 32, 1, 13, 3, 1, 1}, 1, engine.Rows},
+		{netLayer{"5x5", 64, 24, 1, 14, 5, 2, 1}, 1, engine.Rows},
+		{netLayer{"3x3 last", 192, 32, 1, 13, 3, 1, 1}, 1, channelsLast},
+		{netLayer{"5x5 last", 64, 24, 1, 14, 5, 2, 1}, 1, channelsLast},
+		{netLayer{"interleaved", 6, 16, 1, 14, 5, 0, 1}, interleaved.Images, byImages},
 	} {
-		batch := 1
-		if l.name == "interleaved" {
-			batch = interleaved.Images
-		}
-		want := l.computed(t, ref.Engine{}, batch, shape.Float64)
+		l := c.netLayer
+		want := l.computed(t, ref.Engine{}, c.batch, shape.Float64, engine.Rows)
 		for _, level := range isa.Levels() {
 			for _, way := range []struct {
 				name  string
@@ -266,7 +270,7 @@ func TestErrorsOfConvolutionsAreAsDocumented(t *testing.T) {
 				limit float64
 			}{{"exact", New(ExactConv), exactError}, {"fast", New(), winogradError}} {
 				way.e.simd = simd.With(level)
-				for k, got := range l.computed(t, way.e, batch, shape.Float32) {
+				for k, got := range l.computed(t, way.e, c.batch, shape.Float32, c.layout) {
 					limit := way.limit
 					if k == 2 {
 						limit *= 2
@@ -284,40 +288,37 @@ func TestErrorsOfConvolutionsAreAsDocumented(t *testing.T) {
 }
 
 // computed are the results of the three ways on the same numbers, images as after a ReLU and
-// filters as they begin.
-func (l netLayer) computed(t *testing.T, e engine.Conv2Der, batch int, d shape.DType) [3][]float64 {
-	op, x, w, y := l.types(batch)
-	if p, ok := e.(Engine); ok && p.prefersInterleaved(op, x, w, y) {
-		x, y = inMemory(x), inMemory(y)
+// filters as they begin. Images are in a layout: one with channels last, or a block of interleaved ones.
+func (l netLayer) computed(t *testing.T, e engine.Conv2Der, batch int, d shape.DType, layout engine.Layout) [3][]float64 {
+	op, xt, wt, yt := l.types(batch)
+	xt.DType, wt.DType, yt.DType = d, d, d
+	x, w, y := engine.Operand{Type: xt, Layout: layout}, engine.InRow(wt), engine.Operand{Type: yt, Layout: layout}
+	inner := func(o engine.Operand) int { // how many elements lie side by side that are apart in rows
+		switch o.Layout {
+		case channelsLast:
+			return o.Int(1)
+		case byImages:
+			return interleaved.Images
+		}
+		return 1
 	}
-	x.DType, w.DType, y.DType = d, d, d
 	r := rand.New(rand.NewPCG(3, 3))
-	fill := func(typ shape.Type, scale, least float64) engine.Buffer {
-		v := make([]float64, typ.Len())
+	fill := func(o engine.Operand, scale, least float64) engine.Buffer {
+		v := make([]float64, o.Len())
 		for i := range v {
 			v[i] = float64(float32(max(r.NormFloat64()*scale, least)))
 		}
-		if typ.Rank() == 5 {
-			v = transposed(v, interleaved.Images)
-		}
-		b := newBuffer(typ)
-		engine.Load(b, v)
+		b := newBuffer(o.Type)
+		engine.Load(b, transposed(v, inner(o)))
 		return b
 	}
 	none := math.Inf(-1)
 	xs, ws, dys := fill(x, 1, 0), fill(w, math.Sqrt(2/float64(l.channels*l.kernel*l.kernel)), none), fill(y, 1, none)
-	one := func(bind func(engine.Conv2D, []engine.Operand, engine.Operand) (engine.Bound, error), out engine.Operand, a, b engine.Operand, in ...engine.Buffer) []float64 {
+	one := func(bind binder, out, a, b engine.Operand, in ...engine.Buffer) []float64 {
 		v := engine.Floats(run(t, func() (engine.Bound, error) { return bind(op, []engine.Operand{a, b}, out) }, in, out.Type))
-		if out.Layout != engine.Rows {
-			return transposed(v, len(v)/interleaved.Images)
-		}
-		return v
+		return transposed(v, len(v)/inner(out))
 	}
-	return [3][]float64{
-		one(e.BindConv2D, stored(y), stored(x), stored(w), xs, ws),
-		one(e.BindConv2DInputGrad, stored(x), stored(y), stored(w), dys, ws),
-		one(e.BindConv2DFilterGrad, stored(w), stored(x), stored(y), xs, dys),
-	}
+	return [3][]float64{one(e.BindConv2D, y, x, w, xs, ws), one(e.BindConv2DInputGrad, x, y, w, dys, ws), one(e.BindConv2DFilterGrad, w, x, y, xs, dys)}
 }
 
 // transposed is a matrix of so many rows with rows and columns in each other's place.

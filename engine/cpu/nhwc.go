@@ -402,6 +402,9 @@ const (
 	filterCost    = 18
 	sweptCost     = 54
 
+	// winogradValues is how many values Winograd's algorithm transforms a tile, or a filter, to.
+	winogradValues = 36
+
 	// pieceCost is that of a copy of windows side by side that meet the same taps, stripCost that of an element
 	// which is copied to a strip.
 	pieceCost = 3000
@@ -457,7 +460,7 @@ func (e Engine) unfoldingCandidates(op nhwc.Op) []engine.Candidate {
 	direct := engine.Candidate{Alg: nhwcAlg, Work: op.N*op.Cols()*op.Groups*lanes*op.Rows() + filterCost*filters + pieceCost*op.Groups*nhwc.Pieces(op)}
 	winograd := engine.Candidate{Alg: nhwcWinogradAlg}
 	multiplications, transformed, ok := nhwc.WinogradWork(op)
-	read := 4 * filterCost * filters
+	read := filterCost * winogradValues * op.M * op.C
 	if nhwc.TransformsInTurn(op) {
 		read = sweptCost * filters
 	}
@@ -465,7 +468,7 @@ func (e Engine) unfoldingCandidates(op nhwc.Op) []engine.Candidate {
 	case e.exact:
 		winograd.Against = "ruled out by ExactConv"
 	case !ok:
-		winograd.Against = "for 3x3 filters, stride 1, one group"
+		winograd.Against = againstSizes
 	case min(op.C, op.M) < winogradChannels:
 		winograd.Against = fewer(min(op.C, op.M), "channels or filters", winogradChannels)
 	}
@@ -476,8 +479,7 @@ func (e Engine) unfoldingCandidates(op nhwc.Op) []engine.Candidate {
 // read and written for each group of tiles.
 func (e Engine) nhwcGradCandidates(op nhwc.Op) []engine.Candidate {
 	all := e.unfoldingCandidates(op)
-	sums := 4 * op.Groups * op.M * op.Rows()
-	all[0].Work = all[0].Work*winogradGradCost/100 + filterCost*sums
+	all[0].Work = all[0].Work*winogradGradCost/100 + filterCost*winogradValues*op.M*op.C
 	return all
 }
 
@@ -520,10 +522,9 @@ func (e Engine) rowsWork(g convolution, w way) int {
 	if choose(all) != winogradAlg {
 		return work
 	}
-	const values = 36
 	tile := 7 - g.KH
-	transformed := g.batch * isa.Ceil(g.OH, tile) * isa.Ceil(g.OW, tile) * values * (g.C + g.filters)
-	return work + transformCost*transformed + filterCost*values*g.C*g.filters
+	transformed := g.batch * isa.Ceil(g.OH, tile) * isa.Ceil(g.OW, tile) * winogradValues * (g.C + g.filters)
+	return work + transformCost*transformed + filterCost*winogradValues*g.C*g.filters
 }
 
 // leastWork is the work of the algorithm that is chosen.

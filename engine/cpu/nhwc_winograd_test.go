@@ -16,11 +16,15 @@ import (
 	"github.com/plexaura/plexaura/shape"
 )
 
-// sweptCases are convolutions whose filters are swept: many of them, and fewer that meet few tiles.
+// sweptCases are convolutions whose filters are swept: many of them, which of 5×5 are packed as what they are
+// transformed to, and fewer that meet few tiles.
 func sweptCases() map[string]winogradCase {
 	op := engine.Conv2D{Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1, Pad: [2][2]int{{1, 1}, {1, 0}}}
+	wide := op
+	wide.Pad = [2][2]int{{2, 2}, {1, 2}}
 	return map[string]winogradCase{
 		"many filters": {op, shape.F32(3, 353, 10, 9), shape.F32(347, 353, 3, 3), shape.F32(3, 347, 10, 8)},
+		"many of 5×5":  {wide, shape.F32(2, 353, 7, 6), shape.F32(347, 353, 5, 5), shape.F32(2, 347, 7, 5)},
 		"few tiles":    {op, shape.F32(1, 259, 13, 14), shape.F32(250, 259, 3, 3), shape.F32(1, 250, 13, 13)},
 	}
 }

@@ -99,13 +99,13 @@ func (m Model) run(ctx context.Context, e engine.Engine, d shape.DType) (errs Mo
 }
 
 // bound returns [Bound], or [WinogradBound] if the program has a convolution by Winograd's
-// algorithm.
+// algorithm in two dimensions.
 func bound(p *vm.Program, batch int, d shape.DType) (float64, error) {
 	program, err := p.Describe(batch)
 	if err != nil {
 		return 0, err
 	}
-	winograd := func(in vm.Instruction) bool { return in.Alg == "winograd" }
+	winograd := func(in vm.Instruction) bool { return in.Alg == "winograd" || in.Alg == "nhwc winograd" }
 	if d == shape.Float32 && slices.ContainsFunc(program, winograd) {
 		return WinogradBound, nil
 	}

@@ -41,14 +41,14 @@ func slides(t *target) string {
 	t.slide(t.begin, "sum", "sets y to the sums of x over taps, divided by count.", (*slide).sum)
 	t.slide(t.declare, "max", "sets y to the largest elements of x over taps: of equal ones the first, and the first NaN.", (*slide).largest)
 	t.pieces()
-	t.lastWinograd()
+	forms := t.lastWinograd()
 	t.depthwiseGrads()
 	stems, diagonals := t.stems(), t.diagonals()
 	words := 1
 	if t.mask == vecmask {
 		words = t.width()
 	}
-	return fmt.Sprintf("\nvar %s = Kernels{width: %d, maskWords: %[4]d, vector: true, tileIn: tileIn%[3]s, tileOut: tileOut%[3]s, tileFilter: tileFilter%[3]s, tileFilterThird: [3]thirdFunc{tileFilterThird0%[3]s, tileFilterThird1%[3]s, tileFilterThird2%[3]s}, tileDy: tileDy%[3]s, tileFilterGrad: tileFilterGrad%[3]s, copy: copy%[3]s, depthwise: depthwise%[3]s, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1%[3]s, depthwiseGrad2%[3]s, depthwiseGrad3%[3]s}, sum: sum%[3]s, max: max%[3]s, stem: %[5]s, diagonal: %[6]s}\n", t.level(), t.width(), t.name, words, stems, diagonals)
+	return fmt.Sprintf("\nvar %s = Kernels{width: %d, maskWords: %[4]d, vector: true, tileIn: tileIn%[3]s, forms: %[7]s, copy: copy%[3]s, depthwise: depthwise%[3]s, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1%[3]s, depthwiseGrad2%[3]s, depthwiseGrad3%[3]s}, sum: sum%[3]s, max: max%[3]s, stem: %[5]s, diagonal: %[6]s}\n", t.level(), t.width(), t.name, words, stems, diagonals, forms)
 }
 
 // slide emits a kernel for pixels > 0 windows side by side of vectors > 0 vectors of channels, of

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -9,33 +10,38 @@ import (
 	"github.com/plexaura/plexaura/internal/simd/abi"
 )
 
-// lastTile is what the transforms of Winograd's F(4×4, 3×3) for channels-last images have in
-// registers: a vector is the channels of one element of a tile.
+// lastTile is what the transforms of Winograd's algorithm for channels-last images have in registers:
+// a vector is the channels of one element of a tile.
 type lastTile struct {
 	*target
 	at, row, pixel, masks, cells, to, es, left reg.GPVirtual
 }
 
-const (
-	lastSide = 6
-	lastOut  = 4
-)
+const lastSide = 6
 
-// lastWinograd writes the two transforms.
-func (t *target) lastWinograd() {
+// lastWinograd writes the transforms, and returns the table of forms.
+func (t *target) lastWinograd() string {
 	t.lastTileIn()
-	t.lastTileOut()
-	t.lastTileFilter()
-	for third := range lastSide / 2 {
-		t.lastTileFilterThird(third)
+	table := "[]winogradForm{\n"
+	for _, f := range t.winoForms() {
+		t.lastTileOut(f)
+		t.lastTileFilter(f)
+		t.lastTileDy(f)
+		t.lastTileFilterGrad(f)
+		thirds := ""
+		if f.filter == 3 {
+			thirds = t.lastTileFilterThirds()
+		}
+		table += strings.NewReplacer("TILE", fmt.Sprint(f.tile), "SIZE", fmt.Sprint(f.filter), "LEVEL", t.name, "THIRDS", thirds).Replace(
+			"{tile: TILE, size: SIZE, dy: tileDyTILELEVEL, out: tileOutTILELEVEL, filter: tileFilterSIZELEVEL, filterGrad: tileFilterGradSIZELEVELTHIRDS},\n")
 	}
-	t.lastTileDy()
-	t.lastTileFilterGrad()
+	return table + "}"
 }
 
-// lastTileFilterGrad transforms sums of 36 values to 3×3 elements.
-func (t *target) lastTileFilterGrad() {
-	t.begin("tileFilterGrad"+t.name, "is the adjoint of tileFilter: from n > 0 vectors of 36 values, ucs bytes apart, to vectors of 3×3 elements, cs bytes apart.",
+// lastTileFilterGrad transforms sums of 36 values to the elements of filters.
+func (t *target) lastTileFilterGrad(f winoForm) {
+	doc := fmt.Sprintf("is the adjoint of tileFilter%[1]d: from n > 0 vectors of 36 values, ucs bytes apart, to vectors of %[1]d×%[1]d elements, cs bytes apart.", f.filter)
+	t.begin(fmt.Sprint("tileFilterGrad", f.filter, t.name), doc,
 		"n int, u *float32, us, ucs int, w *float32, ws, cs int, cells *float32")
 	n, u, w, cells, us, ws := t.arg("n"), t.arg("u"), t.arg("w"), t.arg("cells"), t.arg("us"), t.arg("ws")
 	p, six := t.GP64(), t.GP64()
@@ -54,14 +60,14 @@ func (t *target) lastTileFilterGrad() {
 				t.ADDQ(six, p)
 			}
 		}
-		t.winoTapsAdjoint3(func(i int, v reg.Register) { t.VMOVUPS(v, cell(i, j)) })
+		f.tapsAdjoint(func(i int, v reg.Register) { t.VMOVUPS(v, cell(i, j)) })
 	}
 	t.MOVQ(w, p)
-	for i := range 3 {
+	for i := range f.filter {
 		for j := range lastSide {
 			t.VMOVUPS(cell(i, j), t.regs[j])
 		}
-		t.winoTapsAdjoint3(func(_ int, v reg.Register) { // in the order 0 to 2
+		f.tapsAdjoint(func(_ int, v reg.Register) { // in the order of the elements
 			t.VMOVUPS(v, operand.Mem{Base: p})
 			t.ADDQ(ws, p)
 		})
@@ -73,33 +79,34 @@ func (t *target) lastTileFilterGrad() {
 	t.end()
 }
 
-// lastTileFilter transforms 3×3 filters, a vector of them at a time.
-func (t *target) lastTileFilter() {
-	t.begin("tileFilter"+t.name, "transforms n > 0 vectors of filters, cs bytes apart, whose 3×3 elements are ws bytes apart, to 36 vectors us bytes apart, the next vector's ucs bytes on.",
+// lastTileFilter transforms filters, a vector of them at a time.
+func (t *target) lastTileFilter(f winoForm) {
+	doc := fmt.Sprintf("transforms n > 0 vectors of filters, cs bytes apart, whose %[1]d×%[1]d elements are ws bytes apart, to 36 vectors us bytes apart, the next vector's ucs bytes on.", f.filter)
+	t.begin(fmt.Sprint("tileFilter", f.filter, t.name), doc,
 		"n int, w *float32, ws, cs int, u *float32, us, ucs int, cells *float32")
 	n, w, u, cells, ws, us := t.arg("n"), t.arg("w"), t.arg("u"), t.arg("cells"), t.arg("ws"), t.arg("us")
 	p, six := t.GP64(), t.GP64()
 	cell := func(i, j int) operand.Mem { return operand.Mem{Base: cells, Disp: t.size * (lastSide*i + j)} }
 	t.Label("vector")
 	t.MOVQ(w, p)
-	for i := range 3 {
-		for j := range 3 {
+	for i := range f.filter {
+		for j := range f.filter {
 			t.VMOVUPS(operand.Mem{Base: p}, t.regs[j])
 			t.ADDQ(ws, p)
 		}
-		t.winoTaps3(func(j int, v reg.Register) { t.VMOVUPS(v, cell(i, j)) })
+		f.taps(func(j int, v reg.Register) { t.VMOVUPS(v, cell(i, j)) })
 	}
 	t.LEAQ(operand.Mem{Base: us, Index: us, Scale: 2}, six)
 	t.ADDQ(six, six)
 	for j := range lastSide {
-		for i := range 3 {
+		for i := range f.filter {
 			t.VMOVUPS(cell(i, j), t.regs[i])
 		}
 		t.MOVQ(u, p)
 		for range j {
 			t.ADDQ(us, p)
 		}
-		t.winoTaps3(func(i int, v reg.Register) { // in the order 0 to 5
+		f.taps(func(i int, v reg.Register) { // in the order 0 to 5
 			t.VMOVUPS(v, operand.Mem{Base: p})
 			if i < lastSide-1 {
 				t.ADDQ(six, p)
@@ -113,9 +120,19 @@ func (t *target) lastTileFilter() {
 	t.end()
 }
 
-// lastTileFilterThird makes two columns of what tileFilter makes: values 0 and 5 of each row, 1 and 2, or 3 and 4.
+// lastTileFilterThirds writes the thirds of tileFilter3, and returns their field of the table.
+func (t *target) lastTileFilterThirds() string {
+	var names []string
+	for third := range lastSide / 2 {
+		t.lastTileFilterThird(third)
+		names = append(names, fmt.Sprint("tileFilterThird", third, t.name))
+	}
+	return fmt.Sprintf(", thirds: []thirdFunc{%s}", strings.Join(names, ", "))
+}
+
+// lastTileFilterThird makes two columns of what tileFilter3 makes: values 0 and 5 of each row, 1 and 2, or 3 and 4.
 func (t *target) lastTileFilterThird(third int) {
-	t.begin(fmt.Sprintf("tileFilterThird%d%s", third, t.name), "is a third of tileFilter: two of each six vectors that follow each other, in their order.",
+	t.begin(fmt.Sprintf("tileFilterThird%d%s", third, t.name), "is a third of tileFilter3: two of each six vectors that follow each other, in their order.",
 		"n int, w *float32, ws, cs int, u *float32, us, ucs int")
 	n, w, u, ws, us := t.arg("n"), t.arg("w"), t.arg("u"), t.arg("ws"), t.arg("us")
 	p, two := t.GP64(), t.GP64()
@@ -195,15 +212,16 @@ func (p *lastTile) lines(n int, base reg.GPVirtual, masked bool, line func(i int
 	}
 }
 
-// lastTileIn transforms 6×6 pixels to 36 values, and lastTileDy 4×4 pixels of the gradient of results.
+// lastTileIn transforms 6×6 pixels to 36 values, and lastTileDy those of a tile of the gradient of results.
 // Behind the cells they add up what they read.
 func (t *target) lastTileIn() {
 	t.lastTilePixels("tileIn", "transforms vectors > 0 vectors of channels of 6×6 pixels, at bytes from x, to 36 vectors es bytes apart, and adds all elements to those behind 36 cells.",
 		lastSide, t.winoInput)
 }
 
-func (t *target) lastTileDy() {
-	t.lastTilePixels("tileDy", "does for 4×4 pixels of the gradient of results what tileIn does for those of an image.", lastOut, t.winoAdjoint4)
+func (t *target) lastTileDy(f winoForm) {
+	doc := fmt.Sprintf("does for %[1]d×%[1]d pixels of the gradient of results what tileIn does for those of an image.", f.tile)
+	t.lastTilePixels(fmt.Sprint("tileDy", f.tile), doc, f.tile, f.adjoint)
 }
 
 // lastTilePixels writes a kernel that reads n×n pixels. line transforms the first n registers to six.
@@ -267,9 +285,10 @@ func (p *lastTile) next(at ...reg.GPVirtual) {
 	p.end()
 }
 
-// lastTileOut transforms 36 values to 4×4 pixels.
-func (t *target) lastTileOut() {
-	t.begin("tileOut"+t.name, "transforms vectors > 0 vectors of filters of 36 values es bytes apart to 4×4 pixels, and adds values that all of these reach to those behind 36 cells.",
+// lastTileOut transforms 36 values to the pixels of a tile.
+func (t *target) lastTileOut(f winoForm) {
+	doc := fmt.Sprintf("transforms vectors > 0 vectors of filters of 36 values es bytes apart to %[1]d×%[1]d pixels, and adds values that all of these reach to those behind 36 cells.", f.tile)
+	t.begin(fmt.Sprint("tileOut", f.tile, t.name), doc,
 		"vectors int, m *float32, es int, y *float32, row, pixel int, masks *uint32, bias, cells *float32, flags int")
 	p := t.lastTile("m", "y")
 	bias := t.arg("bias")
@@ -291,7 +310,7 @@ func (t *target) lastTileOut() {
 				t.ADDQ(six, m)
 			}
 		}
-		for i, r := range t.winoResult4() {
+		for i, r := range f.result() {
 			t.VMOVUPS(r, p.cell(i, j))
 			t.add(r, sum, sum)
 		}
@@ -299,26 +318,26 @@ func (t *target) lastTileOut() {
 	t.VMOVUPS(sum, sums)
 	t.TESTQ(operand.U32(abi.FlagWhole), t.param("flags"))
 	t.JE(operand.LabelRef("masked"))
-	p.results("whole", bias, false)
+	p.results(f, "whole", bias, false)
 	t.JMP(operand.LabelRef("next"))
 	t.Label("masked")
-	p.results("masked", bias, true)
+	p.results(f, "masked", bias, true)
 	t.Label("next")
 	p.next(p.at, p.to, bias)
 }
 
 // results finishes and writes the pixels. The mask behind those of the pixels is that of the filters.
-func (p *lastTile) results(label string, bias reg.GPVirtual, masked bool) {
+func (p *lastTile) results(f winoForm, label string, bias reg.GPVirtual, masked bool) {
 	x := p.regs[12]
-	p.lines(lastOut, p.to, masked, func(i int, element func(j int, move func(m operand.Mem))) {
+	p.lines(f.tile, p.to, masked, func(i int, element func(j int, move func(m operand.Mem))) {
 		for j := range lastSide {
 			p.VMOVUPS(p.cell(i, j), p.regs[j])
 		}
-		out := p.winoResult4()
+		out := f.result()
 		name := fmt.Sprint(label, i)
 		p.when(abi.FlagColBias, name+"bias", func() {
 			if masked {
-				p.use(p.masks, lastOut*lastOut)
+				p.use(p.masks, f.tile*f.tile)
 			}
 			p.load(operand.Mem{Base: bias}, x, masked)
 			for _, r := range out {

@@ -66,8 +66,8 @@ func BenchmarkStem(b *testing.B) {
 func BenchmarkWinograd(b *testing.B) {
 	k := At(isa.Fastest(), gemm.At(isa.Fastest()))
 	rng := rand.New(rand.NewPCG(1, 1))
-	for _, op := range []Op{square(32, 112, 64, 3, 1), square(64, 56, 64, 3, 1), square(128, 28, 128, 3, 1), square(256, 14, 256, 3, 1), square(512, 7, 512, 3, 1), square(512, 28, 512, 3, 1), square(16, 55, 64, 3, 1)} {
-		b.Run(fmt.Sprintf("%dx%d/%d-%d", op.H, op.W, op.C, op.M), func(b *testing.B) {
+	for _, op := range []Op{square(32, 112, 64, 3, 1), square(64, 56, 64, 3, 1), square(128, 28, 128, 3, 1), square(256, 14, 256, 3, 1), square(512, 7, 512, 3, 1), square(512, 28, 512, 3, 1), square(16, 55, 64, 3, 1), square(64, 27, 192, 5, 1), square(48, 35, 64, 5, 1)} {
+		b.Run(fmt.Sprintf("%dx%d/%d-%d/%dx%d", op.H, op.W, op.C, op.M, op.KH, op.KW), func(b *testing.B) {
 			y, x, filters, bias := operands(rng, op)
 			w, _ := NewWinograd(k, op)
 			packed, scratch := make([]float32, w.PackedLen()), make([]float32, w.ScratchLen())

@@ -24,23 +24,31 @@ type Kernels struct {
 
 	maskWords int // words of a mask
 	tileIn    tileInFunc
-	tileDy    tileInFunc // of 4×4 pixels of the gradient of results
-	tileOut   tileOutFunc
-
-	// tileFilter transforms n > 0 vectors of filters, cs bytes apart, whose 3×3 elements are ws bytes
-	// apart, to 36 vectors us bytes apart; those of the next vector begin ucs bytes on.
-	tileFilter func(n int, w *float32, ws, cs int, u *float32, us, ucs int, cells *float32) (csr uint32)
-
-	// tileFilterThird are its thirds: values 0 and 5 of each six, 1 and 2, and 3 and 4.
-	tileFilterThird [3]thirdFunc
-
-	// tileFilterGrad is the adjoint of tileFilter.
-	tileFilterGrad func(n int, u *float32, us, ucs int, w *float32, ws, cs int, cells *float32) (csr uint32)
+	forms     []winogradForm
 
 	stem     [][]stemFunc     // by vectors and windows
 	diagonal [][]diagonalFunc // by channels of a group and windows
 
 	gemm *gemm.Kernels
+}
+
+// winogradForm has the kernels of Winograd's algorithm F(tile×tile, size×size). Since tile+size-1 is 6 in
+// every form, all share the points and tileIn.
+type winogradForm struct {
+	tile, size int // results of a tile, and elements of a filter, each way
+
+	dy  tileInFunc // of tile×tile pixels of the gradient of results
+	out tileOutFunc
+
+	// filter transforms n > 0 vectors of filters, cs bytes apart, whose elements are ws bytes apart, to 36
+	// vectors us bytes apart; those of the next vector begin ucs bytes on.
+	filter func(n int, w *float32, ws, cs int, u *float32, us, ucs int, cells *float32) (csr uint32)
+
+	// thirds are those of filter, if there are any: values 0 and 5 of each six, 1 and 2, and 3 and 4.
+	thirds []thirdFunc
+
+	// filterGrad is the adjoint of filter.
+	filterGrad func(n int, u *float32, us, ucs int, w *float32, ws, cs int, cells *float32) (csr uint32)
 }
 
 // stemFunc multiplies windows, ars bytes apart, of k > 0 elements each, of which the i-th is at[i] bytes behind a, by n
@@ -57,12 +65,12 @@ type depthwiseGradFunc func(pixels, vectors, last int, x *float32, xs, tap int, 
 // nothing out. It adds all elements to the vector behind the 36 cells that it works in.
 type tileInFunc func(vectors int, x *float32, at, row, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
 
-// tileOutFunc transforms vectors of filters of 36 values es bytes apart to 4×4 pixels from y on. Behind
+// tileOutFunc transforms vectors of filters of 36 values es bytes apart to tile×tile pixels from y on. Behind
 // the masks of pixels is that of the filters. It adds numbers that are finite only where all values are
 // to the vector behind the cells.
 type tileOutFunc func(vectors int, m *float32, es int, y *float32, row, pixel int, masks *uint32, bias, cells *float32, flags int) (csr uint32)
 
-// thirdFunc transforms n > 0 vectors of filters, as tileFilter does, to 12 vectors.
+// thirdFunc transforms n > 0 vectors of filters, as filter does, to 12 vectors.
 type thirdFunc func(n int, w *float32, ws, cs int, u *float32, us, ucs int) (csr uint32)
 
 // At returns the kernels for a level, whose products are g, or nil where there are none whose vectors

@@ -29,40 +29,60 @@ func copyAVX2(n int, whole int, last int, src *float32, ss int, dst *float32, ds
 //go:noescape
 func tileInAVX2(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
 
-// tileOutAVX2 transforms vectors > 0 vectors of filters of 36 values es bytes apart to 4×4 pixels, and adds values that all of these reach to those behind 36 cells.
+// tileOut4AVX2 transforms vectors > 0 vectors of filters of 36 values es bytes apart to 4×4 pixels, and adds values that all of these reach to those behind 36 cells.
 //
 //go:noescape
-func tileOutAVX2(vectors int, m *float32, es int, y *float32, row int, pixel int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
+func tileOut4AVX2(vectors int, m *float32, es int, y *float32, row int, pixel int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
 
-// tileFilterAVX2 transforms n > 0 vectors of filters, cs bytes apart, whose 3×3 elements are ws bytes apart, to 36 vectors us bytes apart, the next vector's ucs bytes on.
+// tileFilter3AVX2 transforms n > 0 vectors of filters, cs bytes apart, whose 3×3 elements are ws bytes apart, to 36 vectors us bytes apart, the next vector's ucs bytes on.
 //
 //go:noescape
-func tileFilterAVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
+func tileFilter3AVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
 
-// tileFilterThird0AVX2 is a third of tileFilter: two of each six vectors that follow each other, in their order.
+// tileDy4AVX2 does for 4×4 pixels of the gradient of results what tileIn does for those of an image.
+//
+//go:noescape
+func tileDy4AVX2(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
+
+// tileFilterGrad3AVX2 is the adjoint of tileFilter3: from n > 0 vectors of 36 values, ucs bytes apart, to vectors of 3×3 elements, cs bytes apart.
+//
+//go:noescape
+func tileFilterGrad3AVX2(n int, u *float32, us int, ucs int, w *float32, ws int, cs int, cells *float32) (csr uint32)
+
+// tileFilterThird0AVX2 is a third of tileFilter3: two of each six vectors that follow each other, in their order.
 //
 //go:noescape
 func tileFilterThird0AVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
 
-// tileFilterThird1AVX2 is a third of tileFilter: two of each six vectors that follow each other, in their order.
+// tileFilterThird1AVX2 is a third of tileFilter3: two of each six vectors that follow each other, in their order.
 //
 //go:noescape
 func tileFilterThird1AVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
 
-// tileFilterThird2AVX2 is a third of tileFilter: two of each six vectors that follow each other, in their order.
+// tileFilterThird2AVX2 is a third of tileFilter3: two of each six vectors that follow each other, in their order.
 //
 //go:noescape
 func tileFilterThird2AVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
 
-// tileDyAVX2 does for 4×4 pixels of the gradient of results what tileIn does for those of an image.
+// tileOut2AVX2 transforms vectors > 0 vectors of filters of 36 values es bytes apart to 2×2 pixels, and adds values that all of these reach to those behind 36 cells.
 //
 //go:noescape
-func tileDyAVX2(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
+func tileOut2AVX2(vectors int, m *float32, es int, y *float32, row int, pixel int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
 
-// tileFilterGradAVX2 is the adjoint of tileFilter: from n > 0 vectors of 36 values, ucs bytes apart, to vectors of 3×3 elements, cs bytes apart.
+// tileFilter5AVX2 transforms n > 0 vectors of filters, cs bytes apart, whose 5×5 elements are ws bytes apart, to 36 vectors us bytes apart, the next vector's ucs bytes on.
 //
 //go:noescape
-func tileFilterGradAVX2(n int, u *float32, us int, ucs int, w *float32, ws int, cs int, cells *float32) (csr uint32)
+func tileFilter5AVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
+
+// tileDy2AVX2 does for 2×2 pixels of the gradient of results what tileIn does for those of an image.
+//
+//go:noescape
+func tileDy2AVX2(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
+
+// tileFilterGrad5AVX2 is the adjoint of tileFilter5: from n > 0 vectors of 36 values, ucs bytes apart, to vectors of 5×5 elements, cs bytes apart.
+//
+//go:noescape
+func tileFilterGrad5AVX2(n int, u *float32, us int, ucs int, w *float32, ws int, cs int, cells *float32) (csr uint32)
 
 // depthwiseGrad1AVX2 adds to the sums of 1 taps the products of dy and x over pixels > 0 pixels, for vectors > 0 vectors of channels.
 //
@@ -184,4 +204,7 @@ func diagonal2x4AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, 
 //go:noescape
 func diagonal3x4AVX2(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-var avx2 = Kernels{width: 8, maskWords: 8, vector: true, tileIn: tileInAVX2, tileOut: tileOutAVX2, tileFilter: tileFilterAVX2, tileFilterThird: [3]thirdFunc{tileFilterThird0AVX2, tileFilterThird1AVX2, tileFilterThird2AVX2}, tileDy: tileDyAVX2, tileFilterGrad: tileFilterGradAVX2, copy: copyAVX2, depthwise: depthwiseAVX2, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1AVX2, depthwiseGrad2AVX2, depthwiseGrad3AVX2}, sum: sumAVX2, max: maxAVX2, stem: [][]stemFunc{1: {1: stem1x1AVX2, 2: stem2x1AVX2, 3: stem3x1AVX2, 4: stem4x1AVX2, 5: stem5x1AVX2, 6: stem6x1AVX2}, 2: {1: stem1x2AVX2, 2: stem2x2AVX2, 3: stem3x2AVX2, 4: stem4x2AVX2, 5: stem5x2AVX2, 6: stem6x2AVX2}}, diagonal: [][]diagonalFunc{2: {1: diagonal1x2AVX2, 2: diagonal2x2AVX2, 3: diagonal3x2AVX2, 4: diagonal4x2AVX2, 5: diagonal5x2AVX2, 6: diagonal6x2AVX2}, 4: {1: diagonal1x4AVX2, 2: diagonal2x4AVX2, 3: diagonal3x4AVX2}}}
+var avx2 = Kernels{width: 8, maskWords: 8, vector: true, tileIn: tileInAVX2, forms: []winogradForm{
+	{tile: 4, size: 3, dy: tileDy4AVX2, out: tileOut4AVX2, filter: tileFilter3AVX2, filterGrad: tileFilterGrad3AVX2, thirds: []thirdFunc{tileFilterThird0AVX2, tileFilterThird1AVX2, tileFilterThird2AVX2}},
+	{tile: 2, size: 5, dy: tileDy2AVX2, out: tileOut2AVX2, filter: tileFilter5AVX2, filterGrad: tileFilterGrad5AVX2},
+}, copy: copyAVX2, depthwise: depthwiseAVX2, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1AVX2, depthwiseGrad2AVX2, depthwiseGrad3AVX2}, sum: sumAVX2, max: maxAVX2, stem: [][]stemFunc{1: {1: stem1x1AVX2, 2: stem2x1AVX2, 3: stem3x1AVX2, 4: stem4x1AVX2, 5: stem5x1AVX2, 6: stem6x1AVX2}, 2: {1: stem1x2AVX2, 2: stem2x2AVX2, 3: stem3x2AVX2, 4: stem4x2AVX2, 5: stem5x2AVX2, 6: stem6x2AVX2}}, diagonal: [][]diagonalFunc{2: {1: diagonal1x2AVX2, 2: diagonal2x2AVX2, 3: diagonal3x2AVX2, 4: diagonal4x2AVX2, 5: diagonal5x2AVX2, 6: diagonal6x2AVX2}, 4: {1: diagonal1x4AVX2, 2: diagonal2x4AVX2, 3: diagonal3x4AVX2}}}

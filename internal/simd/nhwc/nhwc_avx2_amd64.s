@@ -3624,9 +3624,9 @@ DATA c40000000<>+24(SB)/4, $0x40000000
 DATA c40000000<>+28(SB)/4, $0x40000000
 GLOBL c40000000<>(SB), RODATA|NOPTR, $32
 
-// func tileOutAVX2(vectors int, m *float32, es int, y *float32, row int, pixel int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
+// func tileOut4AVX2(vectors int, m *float32, es int, y *float32, row int, pixel int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·tileOutAVX2(SB), NOSPLIT, $0-84
+TEXT ·tileOut4AVX2(SB), NOSPLIT, $0-84
 	STMXCSR csr+80(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    m+8(FP), AX
@@ -4749,9 +4749,9 @@ next:
 	VZEROUPPER
 	RET
 
-// func tileFilterAVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
+// func tileFilter3AVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·tileFilterAVX2(SB), NOSPLIT, $0-68
+TEXT ·tileFilter3AVX2(SB), NOSPLIT, $0-68
 	STMXCSR csr+64(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    n+0(FP), AX
@@ -5063,324 +5063,9 @@ DATA c3daaaaab<>+24(SB)/4, $0x3daaaaab
 DATA c3daaaaab<>+28(SB)/4, $0x3daaaaab
 GLOBL c3daaaaab<>(SB), RODATA|NOPTR, $32
 
-// func tileFilterThird0AVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
-// Requires: AVX, FMA3, SSE
-TEXT ·tileFilterThird0AVX2(SB), NOSPLIT, $0-60
-	STMXCSR csr+56(FP)
-	LDMXCSR flushing<>+0(SB)
-	MOVQ    n+0(FP), AX
-	MOVQ    w+8(FP), CX
-	MOVQ    u+32(FP), DX
-	MOVQ    ws+16(FP), BX
-	MOVQ    us+40(FP), SI
-	LEAQ    (SI)(SI*1), R8
-
-vector:
-	MOVQ        CX, DI
-	VMOVUPS     (DI), Y0
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Y1
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Y2
-	ADDQ        BX, DI
-	VMULPS      c3e800000<>+0(SB), Y0, Y6
-	VMOVAPS     Y2, Y9
-	VMOVUPS     (DI), Y0
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Y1
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Y2
-	ADDQ        BX, DI
-	VMULPS      c3e800000<>+0(SB), Y0, Y7
-	VMOVAPS     Y2, Y10
-	VMOVUPS     (DI), Y0
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Y1
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Y2
-	ADDQ        BX, DI
-	VMULPS      c3e800000<>+0(SB), Y0, Y8
-	VMOVAPS     Y2, Y11
-	VMOVAPS     Y6, Y0
-	VMOVAPS     Y7, Y1
-	VMOVAPS     Y8, Y2
-	MOVQ        DX, DI
-	VMULPS      c3e800000<>+0(SB), Y0, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Y2, Y0, Y3
-	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
-	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
-	VSUBPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
-	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
-	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
-	VADDPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VSUBPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VMOVUPS     Y2, (DI)
-	VMOVAPS     Y9, Y0
-	VMOVAPS     Y10, Y1
-	VMOVAPS     Y11, Y2
-	MOVQ        DX, DI
-	ADDQ        SI, DI
-	VMULPS      c3e800000<>+0(SB), Y0, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Y2, Y0, Y3
-	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
-	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
-	VSUBPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
-	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
-	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
-	VADDPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VSUBPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VMOVUPS     Y2, (DI)
-	ADDQ        cs+24(FP), CX
-	ADDQ        ucs+48(FP), DX
-	DECQ        AX
-	JNE         vector
-	LDMXCSR     csr+56(FP)
-	VZEROUPPER
-	RET
-
-// func tileFilterThird1AVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
-// Requires: AVX, FMA3, SSE
-TEXT ·tileFilterThird1AVX2(SB), NOSPLIT, $0-60
-	STMXCSR csr+56(FP)
-	LDMXCSR flushing<>+0(SB)
-	MOVQ    n+0(FP), AX
-	MOVQ    w+8(FP), CX
-	MOVQ    u+32(FP), DX
-	MOVQ    ws+16(FP), BX
-	MOVQ    us+40(FP), SI
-	LEAQ    (SI)(SI*1), R8
-
-vector:
-	MOVQ        CX, DI
-	VMOVUPS     (DI), Y0
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Y1
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Y2
-	ADDQ        BX, DI
-	VADDPS      Y2, Y0, Y3
-	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
-	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
-	VSUBPS      Y4, Y3, Y6
-	VADDPS      Y4, Y3, Y9
-	VMOVUPS     (DI), Y0
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Y1
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Y2
-	ADDQ        BX, DI
-	VADDPS      Y2, Y0, Y3
-	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
-	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
-	VSUBPS      Y4, Y3, Y7
-	VADDPS      Y4, Y3, Y10
-	VMOVUPS     (DI), Y0
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Y1
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Y2
-	ADDQ        BX, DI
-	VADDPS      Y2, Y0, Y3
-	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
-	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
-	VSUBPS      Y4, Y3, Y8
-	VADDPS      Y4, Y3, Y11
-	VMOVAPS     Y6, Y0
-	VMOVAPS     Y7, Y1
-	VMOVAPS     Y8, Y2
-	MOVQ        DX, DI
-	VMULPS      c3e800000<>+0(SB), Y0, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Y2, Y0, Y3
-	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
-	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
-	VSUBPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
-	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
-	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
-	VADDPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VSUBPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VMOVUPS     Y2, (DI)
-	VMOVAPS     Y9, Y0
-	VMOVAPS     Y10, Y1
-	VMOVAPS     Y11, Y2
-	MOVQ        DX, DI
-	ADDQ        SI, DI
-	VMULPS      c3e800000<>+0(SB), Y0, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Y2, Y0, Y3
-	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
-	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
-	VSUBPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
-	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
-	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
-	VADDPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VSUBPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VMOVUPS     Y2, (DI)
-	ADDQ        cs+24(FP), CX
-	ADDQ        ucs+48(FP), DX
-	DECQ        AX
-	JNE         vector
-	LDMXCSR     csr+56(FP)
-	VZEROUPPER
-	RET
-
-// func tileFilterThird2AVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
-// Requires: AVX, FMA3, SSE
-TEXT ·tileFilterThird2AVX2(SB), NOSPLIT, $0-60
-	STMXCSR csr+56(FP)
-	LDMXCSR flushing<>+0(SB)
-	MOVQ    n+0(FP), AX
-	MOVQ    w+8(FP), CX
-	MOVQ    u+32(FP), DX
-	MOVQ    ws+16(FP), BX
-	MOVQ    us+40(FP), SI
-	LEAQ    (SI)(SI*1), R8
-
-vector:
-	MOVQ        CX, DI
-	VMOVUPS     (DI), Y0
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Y1
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Y2
-	ADDQ        BX, DI
-	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
-	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
-	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
-	VADDPS      Y4, Y3, Y6
-	VSUBPS      Y4, Y3, Y9
-	VMOVUPS     (DI), Y0
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Y1
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Y2
-	ADDQ        BX, DI
-	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
-	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
-	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
-	VADDPS      Y4, Y3, Y7
-	VSUBPS      Y4, Y3, Y10
-	VMOVUPS     (DI), Y0
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Y1
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Y2
-	ADDQ        BX, DI
-	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
-	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
-	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
-	VADDPS      Y4, Y3, Y8
-	VSUBPS      Y4, Y3, Y11
-	VMOVAPS     Y6, Y0
-	VMOVAPS     Y7, Y1
-	VMOVAPS     Y8, Y2
-	MOVQ        DX, DI
-	VMULPS      c3e800000<>+0(SB), Y0, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Y2, Y0, Y3
-	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
-	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
-	VSUBPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
-	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
-	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
-	VADDPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VSUBPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VMOVUPS     Y2, (DI)
-	VMOVAPS     Y9, Y0
-	VMOVAPS     Y10, Y1
-	VMOVAPS     Y11, Y2
-	MOVQ        DX, DI
-	ADDQ        SI, DI
-	VMULPS      c3e800000<>+0(SB), Y0, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Y2, Y0, Y3
-	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
-	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
-	VSUBPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
-	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
-	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
-	VADDPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VSUBPS      Y4, Y3, Y5
-	VMOVUPS     Y5, (DI)
-	ADDQ        R8, DI
-	VMOVUPS     Y2, (DI)
-	ADDQ        cs+24(FP), CX
-	ADDQ        ucs+48(FP), DX
-	DECQ        AX
-	JNE         vector
-	LDMXCSR     csr+56(FP)
-	VZEROUPPER
-	RET
-
-// func tileDyAVX2(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
+// func tileDy4AVX2(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
 // Requires: AVX, FMA3, MMX+, SSE
-TEXT ·tileDyAVX2(SB), NOSPLIT, $0-84
+TEXT ·tileDy4AVX2(SB), NOSPLIT, $0-84
 	STMXCSR csr+80(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    x+8(FP), AX
@@ -5891,9 +5576,9 @@ columns:
 	VZEROUPPER
 	RET
 
-// func tileFilterGradAVX2(n int, u *float32, us int, ucs int, w *float32, ws int, cs int, cells *float32) (csr uint32)
+// func tileFilterGrad3AVX2(n int, u *float32, us int, ucs int, w *float32, ws int, cs int, cells *float32) (csr uint32)
 // Requires: AVX, FMA3, SSE
-TEXT ·tileFilterGradAVX2(SB), NOSPLIT, $0-68
+TEXT ·tileFilterGrad3AVX2(SB), NOSPLIT, $0-68
 	STMXCSR csr+64(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    n+0(FP), AX
@@ -6153,6 +5838,1846 @@ vector:
 	VMOVUPS     Y7, (R8)
 	ADDQ        DI, R8
 	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, (R8)
+	ADDQ        DI, R8
+	ADDQ        ucs+24(FP), CX
+	ADDQ        cs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+64(FP)
+	VZEROUPPER
+	RET
+
+// func tileFilterThird0AVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·tileFilterThird0AVX2(SB), NOSPLIT, $0-60
+	STMXCSR csr+56(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    u+32(FP), DX
+	MOVQ    ws+16(FP), BX
+	MOVQ    us+40(FP), SI
+	LEAQ    (SI)(SI*1), R8
+
+vector:
+	MOVQ        CX, DI
+	VMOVUPS     (DI), Y0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y2
+	ADDQ        BX, DI
+	VMULPS      c3e800000<>+0(SB), Y0, Y6
+	VMOVAPS     Y2, Y9
+	VMOVUPS     (DI), Y0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y2
+	ADDQ        BX, DI
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVAPS     Y2, Y10
+	VMOVUPS     (DI), Y0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y2
+	ADDQ        BX, DI
+	VMULPS      c3e800000<>+0(SB), Y0, Y8
+	VMOVAPS     Y2, Y11
+	VMOVAPS     Y6, Y0
+	VMOVAPS     Y7, Y1
+	VMOVAPS     Y8, Y2
+	MOVQ        DX, DI
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Y2, (DI)
+	VMOVAPS     Y9, Y0
+	VMOVAPS     Y10, Y1
+	VMOVAPS     Y11, Y2
+	MOVQ        DX, DI
+	ADDQ        SI, DI
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Y2, (DI)
+	ADDQ        cs+24(FP), CX
+	ADDQ        ucs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+56(FP)
+	VZEROUPPER
+	RET
+
+// func tileFilterThird1AVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·tileFilterThird1AVX2(SB), NOSPLIT, $0-60
+	STMXCSR csr+56(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    u+32(FP), DX
+	MOVQ    ws+16(FP), BX
+	MOVQ    us+40(FP), SI
+	LEAQ    (SI)(SI*1), R8
+
+vector:
+	MOVQ        CX, DI
+	VMOVUPS     (DI), Y0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y2
+	ADDQ        BX, DI
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y6
+	VADDPS      Y4, Y3, Y9
+	VMOVUPS     (DI), Y0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y2
+	ADDQ        BX, DI
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y7
+	VADDPS      Y4, Y3, Y10
+	VMOVUPS     (DI), Y0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y2
+	ADDQ        BX, DI
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y8
+	VADDPS      Y4, Y3, Y11
+	VMOVAPS     Y6, Y0
+	VMOVAPS     Y7, Y1
+	VMOVAPS     Y8, Y2
+	MOVQ        DX, DI
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Y2, (DI)
+	VMOVAPS     Y9, Y0
+	VMOVAPS     Y10, Y1
+	VMOVAPS     Y11, Y2
+	MOVQ        DX, DI
+	ADDQ        SI, DI
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Y2, (DI)
+	ADDQ        cs+24(FP), CX
+	ADDQ        ucs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+56(FP)
+	VZEROUPPER
+	RET
+
+// func tileFilterThird2AVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·tileFilterThird2AVX2(SB), NOSPLIT, $0-60
+	STMXCSR csr+56(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    u+32(FP), DX
+	MOVQ    ws+16(FP), BX
+	MOVQ    us+40(FP), SI
+	LEAQ    (SI)(SI*1), R8
+
+vector:
+	MOVQ        CX, DI
+	VMOVUPS     (DI), Y0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y2
+	ADDQ        BX, DI
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y6
+	VSUBPS      Y4, Y3, Y9
+	VMOVUPS     (DI), Y0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y2
+	ADDQ        BX, DI
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y7
+	VSUBPS      Y4, Y3, Y10
+	VMOVUPS     (DI), Y0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Y2
+	ADDQ        BX, DI
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y11
+	VMOVAPS     Y6, Y0
+	VMOVAPS     Y7, Y1
+	VMOVAPS     Y8, Y2
+	MOVQ        DX, DI
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Y2, (DI)
+	VMOVAPS     Y9, Y0
+	VMOVAPS     Y10, Y1
+	VMOVAPS     Y11, Y2
+	MOVQ        DX, DI
+	ADDQ        SI, DI
+	VMULPS      c3e800000<>+0(SB), Y0, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y2, Y0, Y3
+	VMULPS      cbe2aaaab<>+0(SB), Y3, Y3
+	VMULPS      c3e2aaaab<>+0(SB), Y1, Y4
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y3
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y3
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y4
+	VADDPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Y4, Y3, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Y2, (DI)
+	ADDQ        cs+24(FP), CX
+	ADDQ        ucs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+56(FP)
+	VZEROUPPER
+	RET
+
+// func tileOut2AVX2(vectors int, m *float32, es int, y *float32, row int, pixel int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·tileOut2AVX2(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    m+8(FP), AX
+	MOVQ    row+32(FP), CX
+	MOVQ    pixel+40(FP), DX
+	MOVQ    masks+48(FP), BX
+	MOVQ    cells+64(FP), SI
+	MOVQ    y+24(FP), DI
+	MOVQ    es+16(FP), R8
+	MOVQ    vectors+0(FP), R9
+	VMOVUPS c40800000<>+0(SB), Y13
+	VMOVUPS c40000000<>+0(SB), Y14
+	MOVQ    bias+56(FP), R10
+
+vector:
+	VMOVUPS     1152(SI), Y12
+	MOVQ        AX, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Y0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y6
+	VADDPS      Y8, Y6, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y14, Y9, Y7
+	VMOVUPS     Y6, (SI)
+	VADDPS      Y6, Y12, Y12
+	VMOVUPS     Y7, 192(SI)
+	VADDPS      Y7, Y12, Y12
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Y0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y6
+	VADDPS      Y8, Y6, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y14, Y9, Y7
+	VMOVUPS     Y6, 32(SI)
+	VADDPS      Y6, Y12, Y12
+	VMOVUPS     Y7, 224(SI)
+	VADDPS      Y7, Y12, Y12
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Y0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y6
+	VADDPS      Y8, Y6, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y14, Y9, Y7
+	VMOVUPS     Y6, 64(SI)
+	VADDPS      Y6, Y12, Y12
+	VMOVUPS     Y7, 256(SI)
+	VADDPS      Y7, Y12, Y12
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Y0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y6
+	VADDPS      Y8, Y6, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y14, Y9, Y7
+	VMOVUPS     Y6, 96(SI)
+	VADDPS      Y6, Y12, Y12
+	VMOVUPS     Y7, 288(SI)
+	VADDPS      Y7, Y12, Y12
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Y0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y6
+	VADDPS      Y8, Y6, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y14, Y9, Y7
+	VMOVUPS     Y6, 128(SI)
+	VADDPS      Y6, Y12, Y12
+	VMOVUPS     Y7, 320(SI)
+	VADDPS      Y7, Y12, Y12
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Y0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y6
+	VADDPS      Y8, Y6, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y14, Y9, Y7
+	VMOVUPS     Y6, 160(SI)
+	VADDPS      Y6, Y12, Y12
+	VMOVUPS     Y7, 352(SI)
+	VADDPS      Y7, Y12, Y12
+	VMOVUPS     Y12, 1152(SI)
+	TESTQ       $0x00000200, flags+72(FP)
+	JE          masked
+	MOVQ        DI, R11
+	MOVQ        R11, R12
+	VMOVUPS     (SI), Y0
+	VMOVUPS     32(SI), Y1
+	VMOVUPS     64(SI), Y2
+	VMOVUPS     96(SI), Y3
+	VMOVUPS     128(SI), Y4
+	VMOVUPS     160(SI), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y6
+	VADDPS      Y8, Y6, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y14, Y9, Y7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          whole0bias
+	VMOVUPS     (R10), Y12
+	VADDPS      Y12, Y6, Y6
+	VADDPS      Y12, Y7, Y7
+
+whole0bias:
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole0add0
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y6, Y6
+
+whole0add0:
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole00relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y6, Y12, Y6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole00relu6
+	VADDPS       Y12, Y6, Y6
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y6, Y12, Y6
+
+whole00relu6:
+whole00relu:
+	VMOVUPS Y6, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole0add1
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y7, Y7
+
+whole0add1:
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole01relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y7, Y12, Y7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole01relu6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y7, Y12, Y7
+
+whole01relu6:
+whole01relu:
+	VMOVUPS     Y7, (R12)
+	ADDQ        CX, R11
+	MOVQ        R11, R12
+	VMOVUPS     192(SI), Y0
+	VMOVUPS     224(SI), Y1
+	VMOVUPS     256(SI), Y2
+	VMOVUPS     288(SI), Y3
+	VMOVUPS     320(SI), Y4
+	VMOVUPS     352(SI), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y6
+	VADDPS      Y8, Y6, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y14, Y9, Y7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          whole1bias
+	VMOVUPS     (R10), Y12
+	VADDPS      Y12, Y6, Y6
+	VADDPS      Y12, Y7, Y7
+
+whole1bias:
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole1add0
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y6, Y6
+
+whole1add0:
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole10relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y6, Y12, Y6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole10relu6
+	VADDPS       Y12, Y6, Y6
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y6, Y12, Y6
+
+whole10relu6:
+whole10relu:
+	VMOVUPS Y6, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole1add1
+	VMOVUPS (R12), Y12
+	VADDPS  Y12, Y7, Y7
+
+whole1add1:
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole11relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y7, Y12, Y7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole11relu6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y7, Y12, Y7
+
+whole11relu6:
+whole11relu:
+	VMOVUPS Y7, (R12)
+	JMP     next
+
+masked:
+	MOVQ        DI, R11
+	MOVQ        R11, R12
+	VMOVUPS     (SI), Y0
+	VMOVUPS     32(SI), Y1
+	VMOVUPS     64(SI), Y2
+	VMOVUPS     96(SI), Y3
+	VMOVUPS     128(SI), Y4
+	VMOVUPS     160(SI), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y6
+	VADDPS      Y8, Y6, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y14, Y9, Y7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          masked0bias
+	VMOVUPS     128(BX), Y15
+	VMASKMOVPS  (R10), Y15, Y12
+	VADDPS      Y12, Y6, Y6
+	VADDPS      Y12, Y7, Y7
+
+masked0bias:
+	VMOVUPS    (BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked0add0
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y6, Y6
+
+masked0add0:
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked00relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y6, Y12, Y6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked00relu6
+	VADDPS       Y12, Y6, Y6
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y6, Y12, Y6
+
+masked00relu6:
+masked00relu:
+	VMASKMOVPS Y6, Y15, (R12)
+	ADDQ       DX, R12
+	VMOVUPS    32(BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked0add1
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y7, Y7
+
+masked0add1:
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked01relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y7, Y12, Y7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked01relu6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y7, Y12, Y7
+
+masked01relu6:
+masked01relu:
+	VMASKMOVPS  Y7, Y15, (R12)
+	ADDQ        CX, R11
+	MOVQ        R11, R12
+	VMOVUPS     192(SI), Y0
+	VMOVUPS     224(SI), Y1
+	VMOVUPS     256(SI), Y2
+	VMOVUPS     288(SI), Y3
+	VMOVUPS     320(SI), Y4
+	VMOVUPS     352(SI), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VADDPS      Y6, Y0, Y6
+	VADDPS      Y8, Y6, Y6
+	VADDPS      Y7, Y5, Y7
+	VFMADD231PS Y14, Y9, Y7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          masked1bias
+	VMOVUPS     128(BX), Y15
+	VMASKMOVPS  (R10), Y15, Y12
+	VADDPS      Y12, Y6, Y6
+	VADDPS      Y12, Y7, Y7
+
+masked1bias:
+	VMOVUPS    64(BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked1add0
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y6, Y6
+
+masked1add0:
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked10relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y6, Y12, Y6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked10relu6
+	VADDPS       Y12, Y6, Y6
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y6, Y12, Y6
+
+masked10relu6:
+masked10relu:
+	VMASKMOVPS Y6, Y15, (R12)
+	ADDQ       DX, R12
+	VMOVUPS    96(BX), Y15
+	TESTQ      $0x00000001, flags+72(FP)
+	JE         masked1add1
+	VMASKMOVPS (R12), Y15, Y12
+	VADDPS     Y12, Y7, Y7
+
+masked1add1:
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked11relu
+	VXORPS       Y12, Y12, Y12
+	VMAXPS       Y7, Y12, Y7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked11relu6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS six<>+0(SB), Y12
+	VMINPS       Y7, Y12, Y7
+
+masked11relu6:
+masked11relu:
+	VMASKMOVPS Y7, Y15, (R12)
+
+next:
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, DI
+	ADDQ    $0x20, R10
+	DECQ    R9
+	JNE     vector
+	LDMXCSR csr+80(FP)
+	VZEROUPPER
+	RET
+
+// func tileFilter5AVX2(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·tileFilter5AVX2(SB), NOSPLIT, $0-68
+	STMXCSR csr+64(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    u+32(FP), DX
+	MOVQ    cells+56(FP), BX
+	MOVQ    ws+16(FP), SI
+	MOVQ    us+40(FP), DI
+
+vector:
+	MOVQ        CX, R8
+	VMOVUPS     (R8), Y0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, (BX)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 32(BX)
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 64(BX)
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 96(BX)
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 128(BX)
+	VMOVUPS     Y4, 160(BX)
+	VMOVUPS     (R8), Y0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, 192(BX)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 224(BX)
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 256(BX)
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 288(BX)
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 320(BX)
+	VMOVUPS     Y4, 352(BX)
+	VMOVUPS     (R8), Y0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, 384(BX)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 416(BX)
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 448(BX)
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 480(BX)
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 512(BX)
+	VMOVUPS     Y4, 544(BX)
+	VMOVUPS     (R8), Y0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, 576(BX)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 608(BX)
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 640(BX)
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 672(BX)
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 704(BX)
+	VMOVUPS     Y4, 736(BX)
+	VMOVUPS     (R8), Y0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, 768(BX)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 800(BX)
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 832(BX)
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 864(BX)
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, 896(BX)
+	VMOVUPS     Y4, 928(BX)
+	LEAQ        (DI)(DI*2), R9
+	ADDQ        R9, R9
+	VMOVUPS     (BX), Y0
+	VMOVUPS     192(BX), Y1
+	VMOVUPS     384(BX), Y2
+	VMOVUPS     576(BX), Y3
+	VMOVUPS     768(BX), Y4
+	MOVQ        DX, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Y4, (R8)
+	VMOVUPS     32(BX), Y0
+	VMOVUPS     224(BX), Y1
+	VMOVUPS     416(BX), Y2
+	VMOVUPS     608(BX), Y3
+	VMOVUPS     800(BX), Y4
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Y4, (R8)
+	VMOVUPS     64(BX), Y0
+	VMOVUPS     256(BX), Y1
+	VMOVUPS     448(BX), Y2
+	VMOVUPS     640(BX), Y3
+	VMOVUPS     832(BX), Y4
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Y4, (R8)
+	VMOVUPS     96(BX), Y0
+	VMOVUPS     288(BX), Y1
+	VMOVUPS     480(BX), Y2
+	VMOVUPS     672(BX), Y3
+	VMOVUPS     864(BX), Y4
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Y4, (R8)
+	VMOVUPS     128(BX), Y0
+	VMOVUPS     320(BX), Y1
+	VMOVUPS     512(BX), Y2
+	VMOVUPS     704(BX), Y3
+	VMOVUPS     896(BX), Y4
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Y4, (R8)
+	VMOVUPS     160(BX), Y0
+	VMOVUPS     352(BX), Y1
+	VMOVUPS     544(BX), Y2
+	VMOVUPS     736(BX), Y3
+	VMOVUPS     928(BX), Y4
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VMULPS      cbe2aaaab<>+0(SB), Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y6, Y6
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Y0, Y5
+	VFMADD231PS c3e2aaaab<>+0(SB), Y2, Y5
+	VFMADD231PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      c3daaaaab<>+0(SB), Y1, Y6
+	VFMADD231PS c3eaaaaab<>+0(SB), Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Y6, Y5, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Y4, (R8)
+	ADDQ        cs+24(FP), CX
+	ADDQ        ucs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+64(FP)
+	VZEROUPPER
+	RET
+
+DATA c3f2aaaab<>+0(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+4(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+8(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+12(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+16(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+20(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+24(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+28(SB)/4, $0x3f2aaaab
+GLOBL c3f2aaaab<>(SB), RODATA|NOPTR, $32
+
+DATA c3eaaaaab<>+0(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+4(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+8(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+12(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+16(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+20(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+24(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+28(SB)/4, $0x3eaaaaab
+GLOBL c3eaaaaab<>(SB), RODATA|NOPTR, $32
+
+// func tileDy2AVX2(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
+// Requires: AVX, FMA3, MMX+, SSE
+TEXT ·tileDy2AVX2(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    x+8(FP), AX
+	MOVQ    row+24(FP), CX
+	MOVQ    pixel+32(FP), DX
+	MOVQ    masks+40(FP), BX
+	MOVQ    cells+64(FP), SI
+	MOVQ    v+48(FP), DI
+	MOVQ    es+56(FP), R8
+	MOVQ    vectors+0(FP), R9
+	VMOVUPS c40800000<>+0(SB), Y13
+	VMOVUPS c40000000<>+0(SB), Y14
+	ADDQ    at+16(FP), AX
+	VMOVUPS 1152(SI), Y12
+
+vector:
+	TESTQ        $0x00000200, flags+72(FP)
+	JE           masked
+	MOVQ         AX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   32(R11)
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      (R11), Y1
+	PREFETCHT0   32(R11)
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      Y0, (SI)
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, 32(SI)
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, 64(SI)
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, 96(SI)
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, 128(SI)
+	VMOVUPS      Y1, 160(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Y0
+	PREFETCHT0   32(R11)
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      (R11), Y1
+	PREFETCHT0   32(R11)
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      Y0, 192(SI)
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, 224(SI)
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, 256(SI)
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, 288(SI)
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, 320(SI)
+	VMOVUPS      Y1, 352(SI)
+	JMP          columns
+
+masked:
+	MOVQ         AX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (BX), Y15
+	VMASKMOVPS   (R11), Y15, Y0
+	PREFETCHT0   32(R11)
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      32(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y1
+	PREFETCHT0   32(R11)
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      Y0, (SI)
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, 32(SI)
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, 64(SI)
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, 96(SI)
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, 128(SI)
+	VMOVUPS      Y1, 160(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      64(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y0
+	PREFETCHT0   32(R11)
+	ADDQ         DX, R11
+	VADDPS       Y0, Y12, Y12
+	VMOVUPS      96(BX), Y15
+	VMASKMOVPS   (R11), Y15, Y1
+	PREFETCHT0   32(R11)
+	VADDPS       Y1, Y12, Y12
+	VMOVUPS      Y0, 192(SI)
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, 224(SI)
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, 256(SI)
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, 288(SI)
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, 320(SI)
+	VMOVUPS      Y1, 352(SI)
+
+columns:
+	VMOVUPS      Y12, 1152(SI)
+	VMOVUPS      (SI), Y0
+	VMOVUPS      192(SI), Y1
+	MOVQ         DI, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Y1, (R11)
+	VMOVUPS      32(SI), Y0
+	VMOVUPS      224(SI), Y1
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Y1, (R11)
+	VMOVUPS      64(SI), Y0
+	VMOVUPS      256(SI), Y1
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Y1, (R11)
+	VMOVUPS      96(SI), Y0
+	VMOVUPS      288(SI), Y1
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Y1, (R11)
+	VMOVUPS      128(SI), Y0
+	VMOVUPS      320(SI), Y1
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Y1, (R11)
+	VMOVUPS      160(SI), Y0
+	VMOVUPS      352(SI), Y1
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Y1, Y0, Y2
+	VMOVUPS      Y2, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Y1, Y0, Y3
+	VMOVUPS      Y3, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Y14, Y1, Y0
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Y1, (R11)
+	VMOVUPS      1152(SI), Y12
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, DI
+	DECQ         R9
+	JNE          vector
+	LDMXCSR      csr+80(FP)
+	VZEROUPPER
+	RET
+
+// func tileFilterGrad5AVX2(n int, u *float32, us int, ucs int, w *float32, ws int, cs int, cells *float32) (csr uint32)
+// Requires: AVX, FMA3, SSE
+TEXT ·tileFilterGrad5AVX2(SB), NOSPLIT, $0-68
+	STMXCSR csr+64(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    u+8(FP), CX
+	MOVQ    w+32(FP), DX
+	MOVQ    cells+56(FP), BX
+	MOVQ    us+16(FP), SI
+	MOVQ    ws+40(FP), DI
+	LEAQ    (SI)(SI*2), R9
+	ADDQ    R9, R9
+
+vector:
+	MOVQ        CX, R8
+	VMOVUPS     (R8), Y0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (BX)
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, 192(BX)
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 384(BX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 576(BX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 768(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 32(BX)
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, 224(BX)
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 416(BX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 608(BX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 800(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 64(BX)
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, 256(BX)
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 448(BX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 640(BX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 832(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 96(BX)
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, 288(BX)
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 480(BX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 672(BX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 864(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 128(BX)
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, 320(BX)
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 512(BX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 704(BX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 896(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 160(BX)
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, 352(BX)
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, 544(BX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, 736(BX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, 928(BX)
+	MOVQ        DX, R8
+	VMOVUPS     (BX), Y0
+	VMOVUPS     32(BX), Y1
+	VMOVUPS     64(BX), Y2
+	VMOVUPS     96(BX), Y3
+	VMOVUPS     128(BX), Y4
+	VMOVUPS     160(BX), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, (R8)
+	ADDQ        DI, R8
+	VMOVUPS     192(BX), Y0
+	VMOVUPS     224(BX), Y1
+	VMOVUPS     256(BX), Y2
+	VMOVUPS     288(BX), Y3
+	VMOVUPS     320(BX), Y4
+	VMOVUPS     352(BX), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, (R8)
+	ADDQ        DI, R8
+	VMOVUPS     384(BX), Y0
+	VMOVUPS     416(BX), Y1
+	VMOVUPS     448(BX), Y2
+	VMOVUPS     480(BX), Y3
+	VMOVUPS     512(BX), Y4
+	VMOVUPS     544(BX), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, (R8)
+	ADDQ        DI, R8
+	VMOVUPS     576(BX), Y0
+	VMOVUPS     608(BX), Y1
+	VMOVUPS     640(BX), Y2
+	VMOVUPS     672(BX), Y3
+	VMOVUPS     704(BX), Y4
+	VMOVUPS     736(BX), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y6, (R8)
+	ADDQ        DI, R8
+	VMOVUPS     768(BX), Y0
+	VMOVUPS     800(BX), Y1
+	VMOVUPS     832(BX), Y2
+	VMOVUPS     864(BX), Y3
+	VMOVUPS     896(BX), Y4
+	VMOVUPS     928(BX), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VMULPS      cbe2aaaab<>+0(SB), Y6, Y6
+	VMULPS      c3e2aaaab<>+0(SB), Y7, Y7
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e800000<>+0(SB), Y0, Y10
+	VFMADD231PS c3d2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Y7, Y10
+	VFMADD231PS c3daaaaab<>+0(SB), Y9, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Y6, Y10
+	VFMADD231PS c3e2aaaab<>+0(SB), Y8, Y10
+	VMOVUPS     Y10, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Y9, Y7
+	VMOVUPS     Y7, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Y8, Y6
 	VADDPS      Y5, Y6, Y6
 	VMOVUPS     Y6, (R8)
 	ADDQ        DI, R8

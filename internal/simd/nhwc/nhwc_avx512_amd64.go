@@ -29,40 +29,60 @@ func copyAVX512(n int, whole int, last int, src *float32, ss int, dst *float32, 
 //go:noescape
 func tileInAVX512(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
 
-// tileOutAVX512 transforms vectors > 0 vectors of filters of 36 values es bytes apart to 4×4 pixels, and adds values that all of these reach to those behind 36 cells.
+// tileOut4AVX512 transforms vectors > 0 vectors of filters of 36 values es bytes apart to 4×4 pixels, and adds values that all of these reach to those behind 36 cells.
 //
 //go:noescape
-func tileOutAVX512(vectors int, m *float32, es int, y *float32, row int, pixel int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
+func tileOut4AVX512(vectors int, m *float32, es int, y *float32, row int, pixel int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
 
-// tileFilterAVX512 transforms n > 0 vectors of filters, cs bytes apart, whose 3×3 elements are ws bytes apart, to 36 vectors us bytes apart, the next vector's ucs bytes on.
+// tileFilter3AVX512 transforms n > 0 vectors of filters, cs bytes apart, whose 3×3 elements are ws bytes apart, to 36 vectors us bytes apart, the next vector's ucs bytes on.
 //
 //go:noescape
-func tileFilterAVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
+func tileFilter3AVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
 
-// tileFilterThird0AVX512 is a third of tileFilter: two of each six vectors that follow each other, in their order.
+// tileDy4AVX512 does for 4×4 pixels of the gradient of results what tileIn does for those of an image.
+//
+//go:noescape
+func tileDy4AVX512(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
+
+// tileFilterGrad3AVX512 is the adjoint of tileFilter3: from n > 0 vectors of 36 values, ucs bytes apart, to vectors of 3×3 elements, cs bytes apart.
+//
+//go:noescape
+func tileFilterGrad3AVX512(n int, u *float32, us int, ucs int, w *float32, ws int, cs int, cells *float32) (csr uint32)
+
+// tileFilterThird0AVX512 is a third of tileFilter3: two of each six vectors that follow each other, in their order.
 //
 //go:noescape
 func tileFilterThird0AVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
 
-// tileFilterThird1AVX512 is a third of tileFilter: two of each six vectors that follow each other, in their order.
+// tileFilterThird1AVX512 is a third of tileFilter3: two of each six vectors that follow each other, in their order.
 //
 //go:noescape
 func tileFilterThird1AVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
 
-// tileFilterThird2AVX512 is a third of tileFilter: two of each six vectors that follow each other, in their order.
+// tileFilterThird2AVX512 is a third of tileFilter3: two of each six vectors that follow each other, in their order.
 //
 //go:noescape
 func tileFilterThird2AVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
 
-// tileDyAVX512 does for 4×4 pixels of the gradient of results what tileIn does for those of an image.
+// tileOut2AVX512 transforms vectors > 0 vectors of filters of 36 values es bytes apart to 2×2 pixels, and adds values that all of these reach to those behind 36 cells.
 //
 //go:noescape
-func tileDyAVX512(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
+func tileOut2AVX512(vectors int, m *float32, es int, y *float32, row int, pixel int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
 
-// tileFilterGradAVX512 is the adjoint of tileFilter: from n > 0 vectors of 36 values, ucs bytes apart, to vectors of 3×3 elements, cs bytes apart.
+// tileFilter5AVX512 transforms n > 0 vectors of filters, cs bytes apart, whose 5×5 elements are ws bytes apart, to 36 vectors us bytes apart, the next vector's ucs bytes on.
 //
 //go:noescape
-func tileFilterGradAVX512(n int, u *float32, us int, ucs int, w *float32, ws int, cs int, cells *float32) (csr uint32)
+func tileFilter5AVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
+
+// tileDy2AVX512 does for 2×2 pixels of the gradient of results what tileIn does for those of an image.
+//
+//go:noescape
+func tileDy2AVX512(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
+
+// tileFilterGrad5AVX512 is the adjoint of tileFilter5: from n > 0 vectors of 36 values, ucs bytes apart, to vectors of 5×5 elements, cs bytes apart.
+//
+//go:noescape
+func tileFilterGrad5AVX512(n int, u *float32, us int, ucs int, w *float32, ws int, cs int, cells *float32) (csr uint32)
 
 // depthwiseGrad1AVX512 adds to the sums of 1 taps the products of dy and x over pixels > 0 pixels, for vectors > 0 vectors of channels.
 //
@@ -374,4 +394,7 @@ func diagonal2x8AVX512(m int, n int, k int, at *int, a *float32, as int, ars int
 //go:noescape
 func diagonal3x8AVX512(m int, n int, k int, at *int, a *float32, as int, ars int, b *float32, c *float32, ys int, cs int, bias *float32, flags int, last int) (csr uint32)
 
-var avx512 = Kernels{width: 16, maskWords: 1, vector: true, tileIn: tileInAVX512, tileOut: tileOutAVX512, tileFilter: tileFilterAVX512, tileFilterThird: [3]thirdFunc{tileFilterThird0AVX512, tileFilterThird1AVX512, tileFilterThird2AVX512}, tileDy: tileDyAVX512, tileFilterGrad: tileFilterGradAVX512, copy: copyAVX512, depthwise: depthwiseAVX512, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1AVX512, depthwiseGrad2AVX512, depthwiseGrad3AVX512}, sum: sumAVX512, max: maxAVX512, stem: [][]stemFunc{1: {1: stem1x1AVX512, 2: stem2x1AVX512, 3: stem3x1AVX512, 4: stem4x1AVX512, 5: stem5x1AVX512, 6: stem6x1AVX512, 7: stem7x1AVX512, 8: stem8x1AVX512, 9: stem9x1AVX512, 10: stem10x1AVX512, 11: stem11x1AVX512, 12: stem12x1AVX512}, 2: {1: stem1x2AVX512, 2: stem2x2AVX512, 3: stem3x2AVX512, 4: stem4x2AVX512, 5: stem5x2AVX512, 6: stem6x2AVX512, 7: stem7x2AVX512, 8: stem8x2AVX512, 9: stem9x2AVX512, 10: stem10x2AVX512, 11: stem11x2AVX512, 12: stem12x2AVX512}, 3: {1: stem1x3AVX512, 2: stem2x3AVX512, 3: stem3x3AVX512, 4: stem4x3AVX512, 5: stem5x3AVX512, 6: stem6x3AVX512, 7: stem7x3AVX512, 8: stem8x3AVX512}, 4: {1: stem1x4AVX512, 2: stem2x4AVX512, 3: stem3x4AVX512, 4: stem4x4AVX512, 5: stem5x4AVX512, 6: stem6x4AVX512}}, diagonal: [][]diagonalFunc{2: {1: diagonal1x2AVX512, 2: diagonal2x2AVX512, 3: diagonal3x2AVX512, 4: diagonal4x2AVX512, 5: diagonal5x2AVX512, 6: diagonal6x2AVX512, 7: diagonal7x2AVX512, 8: diagonal8x2AVX512, 9: diagonal9x2AVX512, 10: diagonal10x2AVX512, 11: diagonal11x2AVX512, 12: diagonal12x2AVX512}, 4: {1: diagonal1x4AVX512, 2: diagonal2x4AVX512, 3: diagonal3x4AVX512, 4: diagonal4x4AVX512, 5: diagonal5x4AVX512, 6: diagonal6x4AVX512}, 8: {1: diagonal1x8AVX512, 2: diagonal2x8AVX512, 3: diagonal3x8AVX512}}}
+var avx512 = Kernels{width: 16, maskWords: 1, vector: true, tileIn: tileInAVX512, forms: []winogradForm{
+	{tile: 4, size: 3, dy: tileDy4AVX512, out: tileOut4AVX512, filter: tileFilter3AVX512, filterGrad: tileFilterGrad3AVX512, thirds: []thirdFunc{tileFilterThird0AVX512, tileFilterThird1AVX512, tileFilterThird2AVX512}},
+	{tile: 2, size: 5, dy: tileDy2AVX512, out: tileOut2AVX512, filter: tileFilter5AVX512, filterGrad: tileFilterGrad5AVX512},
+}, copy: copyAVX512, depthwise: depthwiseAVX512, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGrad1AVX512, depthwiseGrad2AVX512, depthwiseGrad3AVX512}, sum: sumAVX512, max: maxAVX512, stem: [][]stemFunc{1: {1: stem1x1AVX512, 2: stem2x1AVX512, 3: stem3x1AVX512, 4: stem4x1AVX512, 5: stem5x1AVX512, 6: stem6x1AVX512, 7: stem7x1AVX512, 8: stem8x1AVX512, 9: stem9x1AVX512, 10: stem10x1AVX512, 11: stem11x1AVX512, 12: stem12x1AVX512}, 2: {1: stem1x2AVX512, 2: stem2x2AVX512, 3: stem3x2AVX512, 4: stem4x2AVX512, 5: stem5x2AVX512, 6: stem6x2AVX512, 7: stem7x2AVX512, 8: stem8x2AVX512, 9: stem9x2AVX512, 10: stem10x2AVX512, 11: stem11x2AVX512, 12: stem12x2AVX512}, 3: {1: stem1x3AVX512, 2: stem2x3AVX512, 3: stem3x3AVX512, 4: stem4x3AVX512, 5: stem5x3AVX512, 6: stem6x3AVX512, 7: stem7x3AVX512, 8: stem8x3AVX512}, 4: {1: stem1x4AVX512, 2: stem2x4AVX512, 3: stem3x4AVX512, 4: stem4x4AVX512, 5: stem5x4AVX512, 6: stem6x4AVX512}}, diagonal: [][]diagonalFunc{2: {1: diagonal1x2AVX512, 2: diagonal2x2AVX512, 3: diagonal3x2AVX512, 4: diagonal4x2AVX512, 5: diagonal5x2AVX512, 6: diagonal6x2AVX512, 7: diagonal7x2AVX512, 8: diagonal8x2AVX512, 9: diagonal9x2AVX512, 10: diagonal10x2AVX512, 11: diagonal11x2AVX512, 12: diagonal12x2AVX512}, 4: {1: diagonal1x4AVX512, 2: diagonal2x4AVX512, 3: diagonal3x4AVX512, 4: diagonal4x4AVX512, 5: diagonal5x4AVX512, 6: diagonal6x4AVX512}, 8: {1: diagonal1x8AVX512, 2: diagonal2x8AVX512, 3: diagonal3x8AVX512}}}

@@ -4961,9 +4961,9 @@ DATA c40000000<>+56(SB)/4, $0x40000000
 DATA c40000000<>+60(SB)/4, $0x40000000
 GLOBL c40000000<>(SB), RODATA|NOPTR, $64
 
-// func tileOutAVX512(vectors int, m *float32, es int, y *float32, row int, pixel int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
+// func tileOut4AVX512(vectors int, m *float32, es int, y *float32, row int, pixel int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
 // Requires: AVX, AVX512DQ, AVX512F, SSE
-TEXT ·tileOutAVX512(SB), NOSPLIT, $0-84
+TEXT ·tileOut4AVX512(SB), NOSPLIT, $0-84
 	STMXCSR csr+80(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    m+8(FP), AX
@@ -6086,9 +6086,9 @@ next:
 	VZEROUPPER
 	RET
 
-// func tileFilterAVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
+// func tileFilter3AVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
 // Requires: AVX, AVX512F, SSE
-TEXT ·tileFilterAVX512(SB), NOSPLIT, $0-68
+TEXT ·tileFilter3AVX512(SB), NOSPLIT, $0-68
 	STMXCSR csr+64(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    n+0(FP), AX
@@ -6440,324 +6440,9 @@ DATA c3daaaaab<>+56(SB)/4, $0x3daaaaab
 DATA c3daaaaab<>+60(SB)/4, $0x3daaaaab
 GLOBL c3daaaaab<>(SB), RODATA|NOPTR, $64
 
-// func tileFilterThird0AVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
-// Requires: AVX, AVX512F, SSE
-TEXT ·tileFilterThird0AVX512(SB), NOSPLIT, $0-60
-	STMXCSR csr+56(FP)
-	LDMXCSR flushing<>+0(SB)
-	MOVQ    n+0(FP), AX
-	MOVQ    w+8(FP), CX
-	MOVQ    u+32(FP), DX
-	MOVQ    ws+16(FP), BX
-	MOVQ    us+40(FP), SI
-	LEAQ    (SI)(SI*1), R8
-
-vector:
-	MOVQ        CX, DI
-	VMOVUPS     (DI), Z0
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Z1
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Z2
-	ADDQ        BX, DI
-	VMULPS      c3e800000<>+0(SB), Z0, Z6
-	VMOVAPS     Z2, Z9
-	VMOVUPS     (DI), Z0
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Z1
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Z2
-	ADDQ        BX, DI
-	VMULPS      c3e800000<>+0(SB), Z0, Z7
-	VMOVAPS     Z2, Z10
-	VMOVUPS     (DI), Z0
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Z1
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Z2
-	ADDQ        BX, DI
-	VMULPS      c3e800000<>+0(SB), Z0, Z8
-	VMOVAPS     Z2, Z11
-	VMOVAPS     Z6, Z0
-	VMOVAPS     Z7, Z1
-	VMOVAPS     Z8, Z2
-	MOVQ        DX, DI
-	VMULPS      c3e800000<>+0(SB), Z0, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Z2, Z0, Z3
-	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
-	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
-	VSUBPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
-	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
-	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
-	VADDPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VSUBPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VMOVUPS     Z2, (DI)
-	VMOVAPS     Z9, Z0
-	VMOVAPS     Z10, Z1
-	VMOVAPS     Z11, Z2
-	MOVQ        DX, DI
-	ADDQ        SI, DI
-	VMULPS      c3e800000<>+0(SB), Z0, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Z2, Z0, Z3
-	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
-	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
-	VSUBPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
-	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
-	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
-	VADDPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VSUBPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VMOVUPS     Z2, (DI)
-	ADDQ        cs+24(FP), CX
-	ADDQ        ucs+48(FP), DX
-	DECQ        AX
-	JNE         vector
-	LDMXCSR     csr+56(FP)
-	VZEROUPPER
-	RET
-
-// func tileFilterThird1AVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
-// Requires: AVX, AVX512F, SSE
-TEXT ·tileFilterThird1AVX512(SB), NOSPLIT, $0-60
-	STMXCSR csr+56(FP)
-	LDMXCSR flushing<>+0(SB)
-	MOVQ    n+0(FP), AX
-	MOVQ    w+8(FP), CX
-	MOVQ    u+32(FP), DX
-	MOVQ    ws+16(FP), BX
-	MOVQ    us+40(FP), SI
-	LEAQ    (SI)(SI*1), R8
-
-vector:
-	MOVQ        CX, DI
-	VMOVUPS     (DI), Z0
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Z1
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Z2
-	ADDQ        BX, DI
-	VADDPS      Z2, Z0, Z3
-	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
-	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
-	VSUBPS      Z4, Z3, Z6
-	VADDPS      Z4, Z3, Z9
-	VMOVUPS     (DI), Z0
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Z1
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Z2
-	ADDQ        BX, DI
-	VADDPS      Z2, Z0, Z3
-	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
-	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
-	VSUBPS      Z4, Z3, Z7
-	VADDPS      Z4, Z3, Z10
-	VMOVUPS     (DI), Z0
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Z1
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Z2
-	ADDQ        BX, DI
-	VADDPS      Z2, Z0, Z3
-	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
-	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
-	VSUBPS      Z4, Z3, Z8
-	VADDPS      Z4, Z3, Z11
-	VMOVAPS     Z6, Z0
-	VMOVAPS     Z7, Z1
-	VMOVAPS     Z8, Z2
-	MOVQ        DX, DI
-	VMULPS      c3e800000<>+0(SB), Z0, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Z2, Z0, Z3
-	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
-	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
-	VSUBPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
-	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
-	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
-	VADDPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VSUBPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VMOVUPS     Z2, (DI)
-	VMOVAPS     Z9, Z0
-	VMOVAPS     Z10, Z1
-	VMOVAPS     Z11, Z2
-	MOVQ        DX, DI
-	ADDQ        SI, DI
-	VMULPS      c3e800000<>+0(SB), Z0, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Z2, Z0, Z3
-	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
-	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
-	VSUBPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
-	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
-	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
-	VADDPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VSUBPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VMOVUPS     Z2, (DI)
-	ADDQ        cs+24(FP), CX
-	ADDQ        ucs+48(FP), DX
-	DECQ        AX
-	JNE         vector
-	LDMXCSR     csr+56(FP)
-	VZEROUPPER
-	RET
-
-// func tileFilterThird2AVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
-// Requires: AVX, AVX512F, SSE
-TEXT ·tileFilterThird2AVX512(SB), NOSPLIT, $0-60
-	STMXCSR csr+56(FP)
-	LDMXCSR flushing<>+0(SB)
-	MOVQ    n+0(FP), AX
-	MOVQ    w+8(FP), CX
-	MOVQ    u+32(FP), DX
-	MOVQ    ws+16(FP), BX
-	MOVQ    us+40(FP), SI
-	LEAQ    (SI)(SI*1), R8
-
-vector:
-	MOVQ        CX, DI
-	VMOVUPS     (DI), Z0
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Z1
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Z2
-	ADDQ        BX, DI
-	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
-	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
-	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
-	VADDPS      Z4, Z3, Z6
-	VSUBPS      Z4, Z3, Z9
-	VMOVUPS     (DI), Z0
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Z1
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Z2
-	ADDQ        BX, DI
-	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
-	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
-	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
-	VADDPS      Z4, Z3, Z7
-	VSUBPS      Z4, Z3, Z10
-	VMOVUPS     (DI), Z0
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Z1
-	ADDQ        BX, DI
-	VMOVUPS     (DI), Z2
-	ADDQ        BX, DI
-	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
-	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
-	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
-	VADDPS      Z4, Z3, Z8
-	VSUBPS      Z4, Z3, Z11
-	VMOVAPS     Z6, Z0
-	VMOVAPS     Z7, Z1
-	VMOVAPS     Z8, Z2
-	MOVQ        DX, DI
-	VMULPS      c3e800000<>+0(SB), Z0, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Z2, Z0, Z3
-	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
-	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
-	VSUBPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
-	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
-	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
-	VADDPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VSUBPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VMOVUPS     Z2, (DI)
-	VMOVAPS     Z9, Z0
-	VMOVAPS     Z10, Z1
-	VMOVAPS     Z11, Z2
-	MOVQ        DX, DI
-	ADDQ        SI, DI
-	VMULPS      c3e800000<>+0(SB), Z0, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Z2, Z0, Z3
-	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
-	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
-	VSUBPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VADDPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
-	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
-	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
-	VADDPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VSUBPS      Z4, Z3, Z5
-	VMOVUPS     Z5, (DI)
-	ADDQ        R8, DI
-	VMOVUPS     Z2, (DI)
-	ADDQ        cs+24(FP), CX
-	ADDQ        ucs+48(FP), DX
-	DECQ        AX
-	JNE         vector
-	LDMXCSR     csr+56(FP)
-	VZEROUPPER
-	RET
-
-// func tileDyAVX512(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
+// func tileDy4AVX512(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
 // Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·tileDyAVX512(SB), NOSPLIT, $0-84
+TEXT ·tileDy4AVX512(SB), NOSPLIT, $0-84
 	STMXCSR csr+80(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    x+8(FP), AX
@@ -7268,9 +6953,9 @@ columns:
 	VZEROUPPER
 	RET
 
-// func tileFilterGradAVX512(n int, u *float32, us int, ucs int, w *float32, ws int, cs int, cells *float32) (csr uint32)
+// func tileFilterGrad3AVX512(n int, u *float32, us int, ucs int, w *float32, ws int, cs int, cells *float32) (csr uint32)
 // Requires: AVX, AVX512F, SSE
-TEXT ·tileFilterGradAVX512(SB), NOSPLIT, $0-68
+TEXT ·tileFilterGrad3AVX512(SB), NOSPLIT, $0-68
 	STMXCSR csr+64(FP)
 	LDMXCSR flushing<>+0(SB)
 	MOVQ    n+0(FP), AX
@@ -7530,6 +7215,1862 @@ vector:
 	VMOVUPS     Z7, (R8)
 	ADDQ        DI, R8
 	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, (R8)
+	ADDQ        DI, R8
+	ADDQ        ucs+24(FP), CX
+	ADDQ        cs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+64(FP)
+	VZEROUPPER
+	RET
+
+// func tileFilterThird0AVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·tileFilterThird0AVX512(SB), NOSPLIT, $0-60
+	STMXCSR csr+56(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    u+32(FP), DX
+	MOVQ    ws+16(FP), BX
+	MOVQ    us+40(FP), SI
+	LEAQ    (SI)(SI*1), R8
+
+vector:
+	MOVQ        CX, DI
+	VMOVUPS     (DI), Z0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z2
+	ADDQ        BX, DI
+	VMULPS      c3e800000<>+0(SB), Z0, Z6
+	VMOVAPS     Z2, Z9
+	VMOVUPS     (DI), Z0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z2
+	ADDQ        BX, DI
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVAPS     Z2, Z10
+	VMOVUPS     (DI), Z0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z2
+	ADDQ        BX, DI
+	VMULPS      c3e800000<>+0(SB), Z0, Z8
+	VMOVAPS     Z2, Z11
+	VMOVAPS     Z6, Z0
+	VMOVAPS     Z7, Z1
+	VMOVAPS     Z8, Z2
+	MOVQ        DX, DI
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Z2, (DI)
+	VMOVAPS     Z9, Z0
+	VMOVAPS     Z10, Z1
+	VMOVAPS     Z11, Z2
+	MOVQ        DX, DI
+	ADDQ        SI, DI
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Z2, (DI)
+	ADDQ        cs+24(FP), CX
+	ADDQ        ucs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+56(FP)
+	VZEROUPPER
+	RET
+
+// func tileFilterThird1AVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·tileFilterThird1AVX512(SB), NOSPLIT, $0-60
+	STMXCSR csr+56(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    u+32(FP), DX
+	MOVQ    ws+16(FP), BX
+	MOVQ    us+40(FP), SI
+	LEAQ    (SI)(SI*1), R8
+
+vector:
+	MOVQ        CX, DI
+	VMOVUPS     (DI), Z0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z2
+	ADDQ        BX, DI
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z6
+	VADDPS      Z4, Z3, Z9
+	VMOVUPS     (DI), Z0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z2
+	ADDQ        BX, DI
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z7
+	VADDPS      Z4, Z3, Z10
+	VMOVUPS     (DI), Z0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z2
+	ADDQ        BX, DI
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z8
+	VADDPS      Z4, Z3, Z11
+	VMOVAPS     Z6, Z0
+	VMOVAPS     Z7, Z1
+	VMOVAPS     Z8, Z2
+	MOVQ        DX, DI
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Z2, (DI)
+	VMOVAPS     Z9, Z0
+	VMOVAPS     Z10, Z1
+	VMOVAPS     Z11, Z2
+	MOVQ        DX, DI
+	ADDQ        SI, DI
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Z2, (DI)
+	ADDQ        cs+24(FP), CX
+	ADDQ        ucs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+56(FP)
+	VZEROUPPER
+	RET
+
+// func tileFilterThird2AVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int) (csr uint32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·tileFilterThird2AVX512(SB), NOSPLIT, $0-60
+	STMXCSR csr+56(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    u+32(FP), DX
+	MOVQ    ws+16(FP), BX
+	MOVQ    us+40(FP), SI
+	LEAQ    (SI)(SI*1), R8
+
+vector:
+	MOVQ        CX, DI
+	VMOVUPS     (DI), Z0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z2
+	ADDQ        BX, DI
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z6
+	VSUBPS      Z4, Z3, Z9
+	VMOVUPS     (DI), Z0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z2
+	ADDQ        BX, DI
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z7
+	VSUBPS      Z4, Z3, Z10
+	VMOVUPS     (DI), Z0
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z1
+	ADDQ        BX, DI
+	VMOVUPS     (DI), Z2
+	ADDQ        BX, DI
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z11
+	VMOVAPS     Z6, Z0
+	VMOVAPS     Z7, Z1
+	VMOVAPS     Z8, Z2
+	MOVQ        DX, DI
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Z2, (DI)
+	VMOVAPS     Z9, Z0
+	VMOVAPS     Z10, Z1
+	VMOVAPS     Z11, Z2
+	MOVQ        DX, DI
+	ADDQ        SI, DI
+	VMULPS      c3e800000<>+0(SB), Z0, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z2, Z0, Z3
+	VMULPS      cbe2aaaab<>+0(SB), Z3, Z3
+	VMULPS      c3e2aaaab<>+0(SB), Z1, Z4
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z3
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z3
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z4
+	VADDPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VSUBPS      Z4, Z3, Z5
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	VMOVUPS     Z2, (DI)
+	ADDQ        cs+24(FP), CX
+	ADDQ        ucs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+56(FP)
+	VZEROUPPER
+	RET
+
+// func tileOut2AVX512(vectors int, m *float32, es int, y *float32, row int, pixel int, masks *uint32, bias *float32, cells *float32, flags int) (csr uint32)
+// Requires: AVX, AVX512DQ, AVX512F, SSE
+TEXT ·tileOut2AVX512(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    m+8(FP), AX
+	MOVQ    row+32(FP), CX
+	MOVQ    pixel+40(FP), DX
+	MOVQ    masks+48(FP), BX
+	MOVQ    cells+64(FP), SI
+	MOVQ    y+24(FP), DI
+	MOVQ    es+16(FP), R8
+	MOVQ    vectors+0(FP), R9
+	VMOVUPS c40800000<>+0(SB), Z13
+	VMOVUPS c40000000<>+0(SB), Z14
+	MOVQ    bias+56(FP), R10
+
+vector:
+	VMOVUPS     2304(SI), Z12
+	MOVQ        AX, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Z0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z6
+	VADDPS      Z8, Z6, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z14, Z9, Z7
+	VMOVUPS     Z6, (SI)
+	VADDPS      Z6, Z12, Z12
+	VMOVUPS     Z7, 384(SI)
+	VADDPS      Z7, Z12, Z12
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Z0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z6
+	VADDPS      Z8, Z6, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z14, Z9, Z7
+	VMOVUPS     Z6, 64(SI)
+	VADDPS      Z6, Z12, Z12
+	VMOVUPS     Z7, 448(SI)
+	VADDPS      Z7, Z12, Z12
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Z0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z6
+	VADDPS      Z8, Z6, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z14, Z9, Z7
+	VMOVUPS     Z6, 128(SI)
+	VADDPS      Z6, Z12, Z12
+	VMOVUPS     Z7, 512(SI)
+	VADDPS      Z7, Z12, Z12
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Z0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z6
+	VADDPS      Z8, Z6, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z14, Z9, Z7
+	VMOVUPS     Z6, 192(SI)
+	VADDPS      Z6, Z12, Z12
+	VMOVUPS     Z7, 576(SI)
+	VADDPS      Z7, Z12, Z12
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Z0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z6
+	VADDPS      Z8, Z6, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z14, Z9, Z7
+	VMOVUPS     Z6, 256(SI)
+	VADDPS      Z6, Z12, Z12
+	VMOVUPS     Z7, 640(SI)
+	VADDPS      Z7, Z12, Z12
+	MOVQ        AX, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	ADDQ        R8, R12
+	LEAQ        (R8)(R8*2), R11
+	ADDQ        R11, R11
+	VMOVUPS     (R12), Z0
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z1
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z2
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z3
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z4
+	ADDQ        R11, R12
+	VMOVUPS     (R12), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z6
+	VADDPS      Z8, Z6, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z14, Z9, Z7
+	VMOVUPS     Z6, 320(SI)
+	VADDPS      Z6, Z12, Z12
+	VMOVUPS     Z7, 704(SI)
+	VADDPS      Z7, Z12, Z12
+	VMOVUPS     Z12, 2304(SI)
+	TESTQ       $0x00000200, flags+72(FP)
+	JE          masked
+	MOVQ        DI, R11
+	MOVQ        R11, R12
+	VMOVUPS     (SI), Z0
+	VMOVUPS     64(SI), Z1
+	VMOVUPS     128(SI), Z2
+	VMOVUPS     192(SI), Z3
+	VMOVUPS     256(SI), Z4
+	VMOVUPS     320(SI), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z6
+	VADDPS      Z8, Z6, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z14, Z9, Z7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          whole0bias
+	VMOVUPS     (R10), Z12
+	VADDPS      Z12, Z6, Z6
+	VADDPS      Z12, Z7, Z7
+
+whole0bias:
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole0add0
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z6, Z6
+
+whole0add0:
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole00relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z6, Z12, Z6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole00relu6
+	VADDPS       Z12, Z6, Z6
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z6, Z12, Z6
+
+whole00relu6:
+whole00relu:
+	VMOVUPS Z6, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole0add1
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z7, Z7
+
+whole0add1:
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole01relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z7, Z12, Z7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole01relu6
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z7, Z12, Z7
+
+whole01relu6:
+whole01relu:
+	VMOVUPS     Z7, (R12)
+	ADDQ        CX, R11
+	MOVQ        R11, R12
+	VMOVUPS     384(SI), Z0
+	VMOVUPS     448(SI), Z1
+	VMOVUPS     512(SI), Z2
+	VMOVUPS     576(SI), Z3
+	VMOVUPS     640(SI), Z4
+	VMOVUPS     704(SI), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z6
+	VADDPS      Z8, Z6, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z14, Z9, Z7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          whole1bias
+	VMOVUPS     (R10), Z12
+	VADDPS      Z12, Z6, Z6
+	VADDPS      Z12, Z7, Z7
+
+whole1bias:
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole1add0
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z6, Z6
+
+whole1add0:
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole10relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z6, Z12, Z6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole10relu6
+	VADDPS       Z12, Z6, Z6
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z6, Z12, Z6
+
+whole10relu6:
+whole10relu:
+	VMOVUPS Z6, (R12)
+	ADDQ    DX, R12
+	TESTQ   $0x00000001, flags+72(FP)
+	JE      whole1add1
+	VMOVUPS (R12), Z12
+	VADDPS  Z12, Z7, Z7
+
+whole1add1:
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           whole11relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z7, Z12, Z7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           whole11relu6
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z7, Z12, Z7
+
+whole11relu6:
+whole11relu:
+	VMOVUPS Z7, (R12)
+	JMP     next
+
+masked:
+	MOVQ        DI, R11
+	MOVQ        R11, R12
+	VMOVUPS     (SI), Z0
+	VMOVUPS     64(SI), Z1
+	VMOVUPS     128(SI), Z2
+	VMOVUPS     192(SI), Z3
+	VMOVUPS     256(SI), Z4
+	VMOVUPS     320(SI), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z6
+	VADDPS      Z8, Z6, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z14, Z9, Z7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          masked0bias
+	KMOVW       16(BX), K1
+	VMOVUPS.Z   (R10), K1, Z12
+	VADDPS      Z12, Z6, Z6
+	VADDPS      Z12, Z7, Z7
+
+masked0bias:
+	KMOVW     (BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked0add0
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z6, Z6
+
+masked0add0:
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked00relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z6, Z12, Z6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked00relu6
+	VADDPS       Z12, Z6, Z6
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z6, Z12, Z6
+
+masked00relu6:
+masked00relu:
+	VMOVUPS   Z6, K1, (R12)
+	ADDQ      DX, R12
+	KMOVW     4(BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked0add1
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z7, Z7
+
+masked0add1:
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked01relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z7, Z12, Z7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked01relu6
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z7, Z12, Z7
+
+masked01relu6:
+masked01relu:
+	VMOVUPS     Z7, K1, (R12)
+	ADDQ        CX, R11
+	MOVQ        R11, R12
+	VMOVUPS     384(SI), Z0
+	VMOVUPS     448(SI), Z1
+	VMOVUPS     512(SI), Z2
+	VMOVUPS     576(SI), Z3
+	VMOVUPS     640(SI), Z4
+	VMOVUPS     704(SI), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VADDPS      Z6, Z0, Z6
+	VADDPS      Z8, Z6, Z6
+	VADDPS      Z7, Z5, Z7
+	VFMADD231PS Z14, Z9, Z7
+	TESTQ       $0x00000002, flags+72(FP)
+	JE          masked1bias
+	KMOVW       16(BX), K1
+	VMOVUPS.Z   (R10), K1, Z12
+	VADDPS      Z12, Z6, Z6
+	VADDPS      Z12, Z7, Z7
+
+masked1bias:
+	KMOVW     8(BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked1add0
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z6, Z6
+
+masked1add0:
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked10relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z6, Z12, Z6
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked10relu6
+	VADDPS       Z12, Z6, Z6
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z6, Z12, Z6
+
+masked10relu6:
+masked10relu:
+	VMOVUPS   Z6, K1, (R12)
+	ADDQ      DX, R12
+	KMOVW     12(BX), K1
+	TESTQ     $0x00000001, flags+72(FP)
+	JE        masked1add1
+	VMOVUPS.Z (R12), K1, Z12
+	VADDPS    Z12, Z7, Z7
+
+masked1add1:
+	TESTQ        $0x00000008, flags+72(FP)
+	JE           masked11relu
+	VXORPS       Z12, Z12, Z12
+	VMAXPS       Z7, Z12, Z7
+	TESTQ        $0x00000010, flags+72(FP)
+	JE           masked11relu6
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS six<>+0(SB), Z12
+	VMINPS       Z7, Z12, Z7
+
+masked11relu6:
+masked11relu:
+	VMOVUPS Z7, K1, (R12)
+
+next:
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, DI
+	ADDQ    $0x40, R10
+	DECQ    R9
+	JNE     vector
+	LDMXCSR csr+80(FP)
+	VZEROUPPER
+	RET
+
+// func tileFilter5AVX512(n int, w *float32, ws int, cs int, u *float32, us int, ucs int, cells *float32) (csr uint32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·tileFilter5AVX512(SB), NOSPLIT, $0-68
+	STMXCSR csr+64(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    u+32(FP), DX
+	MOVQ    cells+56(FP), BX
+	MOVQ    ws+16(FP), SI
+	MOVQ    us+40(FP), DI
+
+vector:
+	MOVQ        CX, R8
+	VMOVUPS     (R8), Z0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, (BX)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 64(BX)
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 128(BX)
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 192(BX)
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 256(BX)
+	VMOVUPS     Z4, 320(BX)
+	VMOVUPS     (R8), Z0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, 384(BX)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 448(BX)
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 512(BX)
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 576(BX)
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 640(BX)
+	VMOVUPS     Z4, 704(BX)
+	VMOVUPS     (R8), Z0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, 768(BX)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 832(BX)
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 896(BX)
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 960(BX)
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1024(BX)
+	VMOVUPS     Z4, 1088(BX)
+	VMOVUPS     (R8), Z0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, 1152(BX)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1216(BX)
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1280(BX)
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1344(BX)
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1408(BX)
+	VMOVUPS     Z4, 1472(BX)
+	VMOVUPS     (R8), Z0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        SI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, 1536(BX)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1600(BX)
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1664(BX)
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1728(BX)
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, 1792(BX)
+	VMOVUPS     Z4, 1856(BX)
+	LEAQ        (DI)(DI*2), R9
+	ADDQ        R9, R9
+	VMOVUPS     (BX), Z0
+	VMOVUPS     384(BX), Z1
+	VMOVUPS     768(BX), Z2
+	VMOVUPS     1152(BX), Z3
+	VMOVUPS     1536(BX), Z4
+	MOVQ        DX, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Z4, (R8)
+	VMOVUPS     64(BX), Z0
+	VMOVUPS     448(BX), Z1
+	VMOVUPS     832(BX), Z2
+	VMOVUPS     1216(BX), Z3
+	VMOVUPS     1600(BX), Z4
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Z4, (R8)
+	VMOVUPS     128(BX), Z0
+	VMOVUPS     512(BX), Z1
+	VMOVUPS     896(BX), Z2
+	VMOVUPS     1280(BX), Z3
+	VMOVUPS     1664(BX), Z4
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Z4, (R8)
+	VMOVUPS     192(BX), Z0
+	VMOVUPS     576(BX), Z1
+	VMOVUPS     960(BX), Z2
+	VMOVUPS     1344(BX), Z3
+	VMOVUPS     1728(BX), Z4
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Z4, (R8)
+	VMOVUPS     256(BX), Z0
+	VMOVUPS     640(BX), Z1
+	VMOVUPS     1024(BX), Z2
+	VMOVUPS     1408(BX), Z3
+	VMOVUPS     1792(BX), Z4
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Z4, (R8)
+	VMOVUPS     320(BX), Z0
+	VMOVUPS     704(BX), Z1
+	VMOVUPS     1088(BX), Z2
+	VMOVUPS     1472(BX), Z3
+	VMOVUPS     1856(BX), Z4
+	MOVQ        DX, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	ADDQ        DI, R8
+	VMULPS      c3e800000<>+0(SB), Z0, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VMULPS      cbe2aaaab<>+0(SB), Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z6, Z6
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VMULPS      c3d2aaaab<>+0(SB), Z0, Z5
+	VFMADD231PS c3e2aaaab<>+0(SB), Z2, Z5
+	VFMADD231PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      c3daaaaab<>+0(SB), Z1, Z6
+	VFMADD231PS c3eaaaaab<>+0(SB), Z3, Z6
+	VADDPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VSUBPS      Z6, Z5, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        R9, R8
+	VMOVUPS     Z4, (R8)
+	ADDQ        cs+24(FP), CX
+	ADDQ        ucs+48(FP), DX
+	DECQ        AX
+	JNE         vector
+	LDMXCSR     csr+64(FP)
+	VZEROUPPER
+	RET
+
+DATA c3f2aaaab<>+0(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+4(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+8(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+12(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+16(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+20(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+24(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+28(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+32(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+36(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+40(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+44(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+48(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+52(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+56(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+60(SB)/4, $0x3f2aaaab
+GLOBL c3f2aaaab<>(SB), RODATA|NOPTR, $64
+
+DATA c3eaaaaab<>+0(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+4(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+8(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+12(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+16(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+20(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+24(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+28(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+32(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+36(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+40(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+44(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+48(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+52(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+56(SB)/4, $0x3eaaaaab
+DATA c3eaaaaab<>+60(SB)/4, $0x3eaaaaab
+GLOBL c3eaaaaab<>(SB), RODATA|NOPTR, $64
+
+// func tileDy2AVX512(vectors int, x *float32, at int, row int, pixel int, masks *uint32, v *float32, es int, cells *float32, flags int) (csr uint32)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·tileDy2AVX512(SB), NOSPLIT, $0-84
+	STMXCSR csr+80(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    x+8(FP), AX
+	MOVQ    row+24(FP), CX
+	MOVQ    pixel+32(FP), DX
+	MOVQ    masks+40(FP), BX
+	MOVQ    cells+64(FP), SI
+	MOVQ    v+48(FP), DI
+	MOVQ    es+56(FP), R8
+	MOVQ    vectors+0(FP), R9
+	VMOVUPS c40800000<>+0(SB), Z13
+	VMOVUPS c40000000<>+0(SB), Z14
+	ADDQ    at+16(FP), AX
+	VMOVUPS 2304(SI), Z12
+
+vector:
+	TESTQ        $0x00000200, flags+72(FP)
+	JE           masked
+	MOVQ         AX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Z0
+	PREFETCHT0   64(R11)
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	VMOVUPS      (R11), Z1
+	PREFETCHT0   64(R11)
+	VADDPS       Z1, Z12, Z12
+	VMOVUPS      Z0, (SI)
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, 64(SI)
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, 128(SI)
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, 192(SI)
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, 256(SI)
+	VMOVUPS      Z1, 320(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	VMOVUPS      (R11), Z0
+	PREFETCHT0   64(R11)
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	VMOVUPS      (R11), Z1
+	PREFETCHT0   64(R11)
+	VADDPS       Z1, Z12, Z12
+	VMOVUPS      Z0, 384(SI)
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, 448(SI)
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, 512(SI)
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, 576(SI)
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, 640(SI)
+	VMOVUPS      Z1, 704(SI)
+	JMP          columns
+
+masked:
+	MOVQ         AX, R10
+	MOVQ         R10, R11
+	KMOVW        (BX), K1
+	VMOVUPS.Z    (R11), K1, Z0
+	PREFETCHT0   64(R11)
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	KMOVW        4(BX), K1
+	VMOVUPS.Z    (R11), K1, Z1
+	PREFETCHT0   64(R11)
+	VADDPS       Z1, Z12, Z12
+	VMOVUPS      Z0, (SI)
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, 64(SI)
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, 128(SI)
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, 192(SI)
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, 256(SI)
+	VMOVUPS      Z1, 320(SI)
+	ADDQ         CX, R10
+	MOVQ         R10, R11
+	KMOVW        8(BX), K1
+	VMOVUPS.Z    (R11), K1, Z0
+	PREFETCHT0   64(R11)
+	ADDQ         DX, R11
+	VADDPS       Z0, Z12, Z12
+	KMOVW        12(BX), K1
+	VMOVUPS.Z    (R11), K1, Z1
+	PREFETCHT0   64(R11)
+	VADDPS       Z1, Z12, Z12
+	VMOVUPS      Z0, 384(SI)
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, 448(SI)
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, 512(SI)
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, 576(SI)
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, 640(SI)
+	VMOVUPS      Z1, 704(SI)
+
+columns:
+	VMOVUPS      Z12, 2304(SI)
+	VMOVUPS      (SI), Z0
+	VMOVUPS      384(SI), Z1
+	MOVQ         DI, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VMOVUPS      Z0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Z1, (R11)
+	VMOVUPS      64(SI), Z0
+	VMOVUPS      448(SI), Z1
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VMOVUPS      Z0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Z1, (R11)
+	VMOVUPS      128(SI), Z0
+	VMOVUPS      512(SI), Z1
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VMOVUPS      Z0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Z1, (R11)
+	VMOVUPS      192(SI), Z0
+	VMOVUPS      576(SI), Z1
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VMOVUPS      Z0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Z1, (R11)
+	VMOVUPS      256(SI), Z0
+	VMOVUPS      640(SI), Z1
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VMOVUPS      Z0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Z1, (R11)
+	VMOVUPS      320(SI), Z0
+	VMOVUPS      704(SI), Z1
+	MOVQ         DI, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	ADDQ         R8, R11
+	LEAQ         (R8)(R8*2), R10
+	ADDQ         R10, R10
+	VMOVUPS      Z0, (R11)
+	ADDQ         R10, R11
+	VADDPS       Z1, Z0, Z2
+	VMOVUPS      Z2, (R11)
+	ADDQ         R10, R11
+	VSUBPS       Z1, Z0, Z3
+	VMOVUPS      Z3, (R11)
+	ADDQ         R10, R11
+	VMOVAPS      Z0, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	ADDQ         R10, R11
+	VFNMADD231PS Z14, Z1, Z0
+	VMOVUPS      Z0, (R11)
+	ADDQ         R10, R11
+	VMOVUPS      Z1, (R11)
+	VMOVUPS      2304(SI), Z12
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, DI
+	DECQ         R9
+	JNE          vector
+	LDMXCSR      csr+80(FP)
+	VZEROUPPER
+	RET
+
+// func tileFilterGrad5AVX512(n int, u *float32, us int, ucs int, w *float32, ws int, cs int, cells *float32) (csr uint32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·tileFilterGrad5AVX512(SB), NOSPLIT, $0-68
+	STMXCSR csr+64(FP)
+	LDMXCSR flushing<>+0(SB)
+	MOVQ    n+0(FP), AX
+	MOVQ    u+8(FP), CX
+	MOVQ    w+32(FP), DX
+	MOVQ    cells+56(FP), BX
+	MOVQ    us+16(FP), SI
+	MOVQ    ws+40(FP), DI
+	LEAQ    (SI)(SI*2), R9
+	ADDQ    R9, R9
+
+vector:
+	MOVQ        CX, R8
+	VMOVUPS     (R8), Z0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (BX)
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, 384(BX)
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 768(BX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 1152(BX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 1536(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 64(BX)
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, 448(BX)
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 832(BX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 1216(BX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 1600(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 128(BX)
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, 512(BX)
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 896(BX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 1280(BX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 1664(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 192(BX)
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, 576(BX)
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 960(BX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 1344(BX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 1728(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 256(BX)
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, 640(BX)
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 1024(BX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 1408(BX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 1792(BX)
+	MOVQ        CX, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z0
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z3
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z4
+	ADDQ        R9, R8
+	VMOVUPS     (R8), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 320(BX)
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, 704(BX)
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, 1088(BX)
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, 1472(BX)
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, 1856(BX)
+	MOVQ        DX, R8
+	VMOVUPS     (BX), Z0
+	VMOVUPS     64(BX), Z1
+	VMOVUPS     128(BX), Z2
+	VMOVUPS     192(BX), Z3
+	VMOVUPS     256(BX), Z4
+	VMOVUPS     320(BX), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, (R8)
+	ADDQ        DI, R8
+	VMOVUPS     384(BX), Z0
+	VMOVUPS     448(BX), Z1
+	VMOVUPS     512(BX), Z2
+	VMOVUPS     576(BX), Z3
+	VMOVUPS     640(BX), Z4
+	VMOVUPS     704(BX), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, (R8)
+	ADDQ        DI, R8
+	VMOVUPS     768(BX), Z0
+	VMOVUPS     832(BX), Z1
+	VMOVUPS     896(BX), Z2
+	VMOVUPS     960(BX), Z3
+	VMOVUPS     1024(BX), Z4
+	VMOVUPS     1088(BX), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, (R8)
+	ADDQ        DI, R8
+	VMOVUPS     1152(BX), Z0
+	VMOVUPS     1216(BX), Z1
+	VMOVUPS     1280(BX), Z2
+	VMOVUPS     1344(BX), Z3
+	VMOVUPS     1408(BX), Z4
+	VMOVUPS     1472(BX), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, (R8)
+	ADDQ        DI, R8
+	VMOVUPS     1536(BX), Z0
+	VMOVUPS     1600(BX), Z1
+	VMOVUPS     1664(BX), Z2
+	VMOVUPS     1728(BX), Z3
+	VMOVUPS     1792(BX), Z4
+	VMOVUPS     1856(BX), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z1, Z2, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VMULPS      cbe2aaaab<>+0(SB), Z6, Z6
+	VMULPS      c3e2aaaab<>+0(SB), Z7, Z7
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e800000<>+0(SB), Z0, Z10
+	VFMADD231PS c3d2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Z7, Z10
+	VFMADD231PS c3daaaaab<>+0(SB), Z9, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        DI, R8
+	VMOVAPS     Z6, Z10
+	VFMADD231PS c3e2aaaab<>+0(SB), Z8, Z10
+	VMOVUPS     Z10, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3eaaaaab<>+0(SB), Z9, Z7
+	VMOVUPS     Z7, (R8)
+	ADDQ        DI, R8
+	VFMADD231PS c3f2aaaab<>+0(SB), Z8, Z6
 	VADDPS      Z5, Z6, Z6
 	VMOVUPS     Z6, (R8)
 	ADDQ        DI, R8

@@ -302,9 +302,9 @@ func TestMeansOfWholeImagesAgreeWithDefinition(t *testing.T) {
 
 // randomWinograd draws a convolution that the algorithm takes, with tiles that reach over the images.
 func randomWinograd(rng *rand.Rand) Op {
-	op := Op{N: 1 + rng.IntN(2), Groups: 1, M: 1 + rng.IntN(110), Bias: rng.IntN(2) == 0, Add: rng.IntN(2) == 0, Act: isa.Act(rng.IntN(3))}
-	op.Window = window.Window{C: 1 + rng.IntN(40), H: 1 + rng.IntN(15), W: 1 + rng.IntN(15), KH: 3, KW: 3, OH: 1 + rng.IntN(15), OW: 1 + rng.IntN(15),
-		Top: rng.IntN(5) - 1, Left: rng.IntN(5) - 1}
+	op, size := Op{N: 1 + rng.IntN(2), Groups: 1, M: 1 + rng.IntN(110), Bias: rng.IntN(2) == 0, Add: rng.IntN(2) == 0, Act: isa.Act(rng.IntN(3))}, 3+2*rng.IntN(2)
+	op.Window = window.Window{C: 1 + rng.IntN(40), H: 1 + rng.IntN(15), W: 1 + rng.IntN(15), KH: size, KW: size, OH: 1 + rng.IntN(15), OW: 1 + rng.IntN(15),
+		Top: rng.IntN(size+2) - 1, Left: rng.IntN(size+2) - 1}
 	return op
 }
 
@@ -336,6 +336,29 @@ func TestWinogradAgreesWithDefinition(t *testing.T) {
 			got := last(y, op.M, op.Cols())
 			require.True(t, runWinograd(w, got, last(x, op.C, op.H*op.W), filters, bias, 1+rng.IntN(5)), "%+v", op)
 			simdtest.RequireClose(t, want, first(got, op.M, op.Cols()), winogradError, op)
+		}
+	})
+}
+
+// What is counted is what is planned, and what cannot be planned is not counted.
+func TestWinogradWorkIsThatOfItsPlan(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		rng := rand.New(rand.NewPCG(97, 97))
+		for range 40 {
+			op := randomWinograd(rng)
+			w, _ := NewWinograd(k, op)
+			multiplications, transformed, ok := WinogradWork(op)
+			require.True(t, ok)
+			require.Equal(t, w.tiles()*values*op.C*op.M, multiplications, "%+v", op)
+			require.Equal(t, w.tiles()*values*(op.C+op.M), transformed, "%+v", op)
+			[]func(){
+				func() { op.KW ^= 6 }, func() { op.KH, op.KW = 4, 4 }, func() { op.KH, op.KW = 7, 7 }, func() { op.SW = 2 }, func() { op.DH = 2 }, func() { op.Groups = 2 }, func() { op.C = maxChannels + 1 },
+			}[rng.IntN(7)]()
+			_, _, ok = WinogradWork(op)
+			_, forward := NewWinograd(k, op)
+			_, back := NewWinogradInputGrad(k, op)
+			_, filters := NewWinogradFilterGrad(k, op)
+			require.False(t, ok || forward || back || filters, "%+v", op)
 		}
 	})
 }
@@ -420,6 +443,25 @@ func TestASweepHasTheBitsOfWinograd(t *testing.T) {
 		}
 		require.Positive(t, several)
 		require.Len(t, kinds, 2)
+	})
+}
+
+// Filters that no cache holds are swept, however many tiles there are, and those of 3×3 are transformed in turn.
+func TestLargeFiltersAreSwept(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernels) {
+		for _, c := range []struct {
+			op             Op
+			sweeps, inTurn bool
+		}{
+			{square(64, 112, 64, 3, 1), false, false}, {square(64, 56, 64, 5, 1), false, false},
+			{square(512, 40, 512, 3, 1), true, true}, {square(384, 40, 384, 5, 1), true, false},
+		} {
+			w, _ := NewWinograd(k, c.op)
+			s, ok := w.Sweep()
+			require.Equal(t, c.sweeps, ok, "%+v", c.op)
+			require.Equal(t, c.inTurn, ok && s.InTurn(), "%+v", c.op)
+			require.Equal(t, c.inTurn, TransformsInTurn(c.op), "%+v", c.op)
+		}
 	})
 }
 

@@ -70,7 +70,7 @@ func (f *filters) pack(k *Kernels, s *strip, panel, w []float32, group, first, n
 
 // packWinograd sets panel to the transformed filters of n columns from first on: of each of the 36 values,
 // stride elements apart, the rows of all inputs.
-func (f *filters) packWinograd(k *Kernels, s *strip, panel []float32, stride int, w []float32, first, n, nr int) {
+func (f *filters) packWinograd(k *Kernels, form *winogradForm, s *strip, panel []float32, stride int, w []float32, first, n, nr int) {
 	per := f.perStrip(nr)
 	for in := 0; in < f.inputs; in += per {
 		m := min(per, f.inputs-in)
@@ -80,7 +80,7 @@ func (f *filters) packWinograd(k *Kernels, s *strip, panel []float32, stride int
 			from, step = (f.taps-1)*nr, -step
 		}
 		for v := 0; v < nr; v += k.width {
-			k.tileFilter(m, &s.filters[from+v], step, 4*f.taps*nr, &panel[in*nr+v], 4*stride, 4*nr, &s.cells[0])
+			form.filter(m, &s.filters[from+v], step, 4*f.taps*nr, &panel[in*nr+v], 4*stride, 4*nr, &s.cells[0])
 		}
 	}
 }

@@ -11,7 +11,10 @@ import (
 // goWidth is the channels of what plain Go calls a vector.
 const goWidth = 4
 
-var plain = Kernels{width: goWidth, maskWords: 1, tileIn: tileInGo, tileOut: tileOutGo, tileFilter: tileFilterGo, tileFilterThird: [3]thirdFunc{tileFilterThirdGo(0), tileFilterThirdGo(1), tileFilterThirdGo(2)}, tileDy: tileDyGo, tileFilterGrad: tileFilterGradGo, copy: copyGo, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGradGo(1), depthwiseGradGo(2), depthwiseGradGo(3)}, depthwise: depthwiseGo, sum: sumGo, max: maxGo, stem: [][]stemFunc{1: {nil, stemGo(1), stemGo(2), stemGo(3), stemGo(4)}}, diagonal: [][]diagonalFunc{2: {nil, diagonalGo(2, 1), diagonalGo(2, 2), diagonalGo(2, 3)}}}
+var plain = Kernels{width: goWidth, maskWords: 1, tileIn: tileInGo, forms: []winogradForm{
+	formGo(4, 3, winograd.Adjoint4, winograd.Result4, winograd.Taps3, winograd.TapsAdjoint3, tileFilterThirdGo(0), tileFilterThirdGo(1), tileFilterThirdGo(2)),
+	formGo(2, 5, winograd.Adjoint2, winograd.Result2, winograd.Taps5, winograd.TapsAdjoint5),
+}, copy: copyGo, depthwiseGrad: []depthwiseGradFunc{1: depthwiseGradGo(1), depthwiseGradGo(2), depthwiseGradGo(3)}, depthwise: depthwiseGo, sum: sumGo, max: maxGo, stem: [][]stemFunc{1: {nil, stemGo(1), stemGo(2), stemGo(3), stemGo(4)}}, diagonal: [][]diagonalFunc{2: {nil, diagonalGo(2, 1), diagonalGo(2, 2), diagonalGo(2, 3)}}}
 
 // eachGo calls f for each pixel and channel with the taps of its window.
 func eachGo(pixels, vectors, last, taps int, at *int, x *float32, xs int, y *float32, ys int, f func(ch int, x, y *float32, taps []abi.Tap)) {
@@ -66,12 +69,26 @@ func copyGo(n, whole, last int, src *float32, ss int, dst *float32, ds int) {
 
 // The transforms work on a vector's channels one by one. Those along one side are winograd's.
 
-func tileInGo(vectors int, x *float32, at, row, pixel int, masks *uint32, v *float32, es int, cells *float32, _ int) uint32 {
-	return tilePixelsGo(side, winograd.Input, vectors, x, at, row, pixel, masks, v, es, cells)
+func formGo(tile, size int, adjoint, result, taps, tapsAdjoint winograd.Transform, thirds ...thirdFunc) winogradForm {
+	return winogradForm{
+		tile: tile, size: size, thirds: thirds,
+		dy: func(vectors int, x *float32, at, row, pixel int, masks *uint32, v *float32, es int, cells *float32, _ int) uint32 {
+			return tilePixelsGo(tile, adjoint, vectors, x, at, row, pixel, masks, v, es, cells)
+		},
+		out: func(vectors int, m *float32, es int, y *float32, row, pixel int, masks *uint32, bias, cells *float32, flags int) uint32 {
+			return tileOutGo(tile, result, vectors, m, es, y, row, pixel, masks, bias, cells, flags)
+		},
+		filter: func(n int, w *float32, ws, cs int, u *float32, us, ucs int, _ *float32) uint32 {
+			return squaresGo(n, taps, w, ws, cs, size, u, us, ucs, side)
+		},
+		filterGrad: func(n int, u *float32, us, ucs int, w *float32, ws, cs int, _ *float32) uint32 {
+			return squaresGo(n, tapsAdjoint, u, us, ucs, side, w, ws, cs, size)
+		},
+	}
 }
 
-func tileDyGo(vectors int, x *float32, at, row, pixel int, masks *uint32, v *float32, es int, cells *float32, _ int) uint32 {
-	return tilePixelsGo(tile, winograd.Adjoint4, vectors, x, at, row, pixel, masks, v, es, cells)
+func tileInGo(vectors int, x *float32, at, row, pixel int, masks *uint32, v *float32, es int, cells *float32, _ int) uint32 {
+	return tilePixelsGo(side, winograd.Input, vectors, x, at, row, pixel, masks, v, es, cells)
 }
 
 func tilePixelsGo(n int, line winograd.Transform, vectors int, x *float32, at, row, pixel int, masks *uint32, v *float32, es int, cells *float32) uint32 {
@@ -89,10 +106,10 @@ func tilePixelsGo(n int, line winograd.Transform, vectors int, x *float32, at, r
 	return 0
 }
 
-func tileOutGo(vectors int, m *float32, es int, y *float32, row, pixel int, masks *uint32, bias, cells *float32, flags int) uint32 {
+func tileOutGo(tile int, line winograd.Transform, vectors int, m *float32, es int, y *float32, row, pixel int, masks *uint32, bias, cells *float32, flags int) uint32 {
 	on, sums := unsafe.Slice(masks, tile*tile), sumsGo(cells)
 	for ch := range vectors * goWidth {
-		d := winograd.Transform(winograd.Result4).Square(getGo(m, 4*ch, es, side), side)
+		d := line.Square(getGo(m, 4*ch, es, side), side)
 		for _, line := range d {
 			for _, z := range line {
 				sums[ch%goWidth] += z
@@ -108,14 +125,10 @@ func tileOutGo(vectors int, m *float32, es int, y *float32, row, pixel int, mask
 	return 0
 }
 
-func tileFilterGo(n int, w *float32, ws, cs int, u *float32, us, ucs int, _ *float32) uint32 {
-	return squaresGo(n, winograd.Taps3, w, ws, cs, taps, u, us, ucs, side)
-}
-
 func tileFilterThirdGo(third int) thirdFunc {
 	return func(n int, w *float32, ws, cs int, u *float32, us, ucs int) uint32 {
 		for i := range n * goWidth {
-			d := winograd.Transform(winograd.Taps3).Square(getGo(w, i/goWidth*cs+i%goWidth*4, ws, taps), taps)
+			d := winograd.Transform(winograd.Taps3).Square(getGo(w, i/goWidth*cs+i%goWidth*4, ws, 3), 3)
 			for row := range side {
 				for of, column := range thirds[third] {
 					*isa.Add(u, i/goWidth*ucs+i%goWidth*4+(2*row+of)*us) = isa.Flush32(d[row][column])
@@ -125,13 +138,6 @@ func tileFilterThirdGo(third int) thirdFunc {
 		return 0
 	}
 }
-
-func tileFilterGradGo(n int, u *float32, us, ucs int, w *float32, ws, cs int, _ *float32) uint32 {
-	return squaresGo(n, winograd.TapsAdjoint3, u, us, ucs, side, w, ws, cs, taps)
-}
-
-// taps are those of a filter each way.
-const taps = 3
 
 // squaresGo transforms n vectors of squares of from×from elements, es bytes apart, to squares of to×to.
 func squaresGo(n int, line winograd.Transform, src *float32, es, next, from int, dst *float32, ds, dnext, to int) uint32 {

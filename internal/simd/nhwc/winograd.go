@@ -2,21 +2,23 @@ package nhwc
 
 import (
 	"runtime"
+	"slices"
 
 	"github.com/plexaura/plexaura/internal/par"
 	"github.com/plexaura/plexaura/internal/simd/abi"
 	"github.com/plexaura/plexaura/internal/simd/isa"
 )
 
-// Winograd is a convolution of 3×3 with stride 1 by Winograd's algorithm F(4×4, 3×3): tiles of 6×6
-// pixels and the filters are transformed to 36 values, of which products over the channels are
-// transformed to 4×4 results. It multiplies 4 times less often than [Conv], and its errors are some
-// ten times as large. It is immutable and safe for concurrent use.
+// Winograd is a convolution of 3×3 or 5×5 with stride 1 by Winograd's algorithm F(4×4, 3×3) or F(2×2, 5×5):
+// tiles of 6×6 pixels and the filters are transformed to 36 values, of which products over the channels
+// are transformed to 4×4 or 2×2 results. It multiplies 4 or 2.8 times less often than [Conv], and its
+// errors are some ten times as large. It is immutable and safe for concurrent use.
 //
 // See Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015.
 type Winograd struct {
 	Op
-	k *Kernels
+	k    *Kernels
+	form winogradForm
 	panels
 	source       filters
 	strips       par.Free[strip]
@@ -38,14 +40,13 @@ type covered struct{ whole, last, flags int }
 
 const (
 	side   = 6  // pixels that a tile sees each way
-	tile   = 4  // results of a tile each way
 	values = 36 // that a tile is transformed to
 
 	// maxChannels is the most channels that a product takes at once.
 	maxChannels = 2048
 )
 
-// thirds are the values of each six that the kernels tileFilterThird make.
+// thirds are the values of each six that the kernels of thirds make.
 var thirds = [3][2]int{{0, 5}, {1, 2}, {3, 4}}
 
 // NewWinograd plans op for k, or reports false where the algorithm does not apply.
@@ -60,7 +61,8 @@ func NewWinograd(k *Kernels, op Op) (*Winograd, bool) {
 // planWinograd plans op, whose filters are those of the convolution whose images' gradient it is if
 // turned is set.
 func planWinograd(k *Kernels, op Op, turned bool) *Winograd {
-	w := &Winograd{Op: op, k: k, down: isa.Ceil(op.OH, tile), across: isa.Ceil(op.OW, tile), depth: isa.RoundUp(op.C, k.width)}
+	form := k.winogradForm(op.KH)
+	w := &Winograd{Op: op, k: k, form: form, down: isa.Ceil(op.OH, form.tile), across: isa.Ceil(op.OW, form.tile), depth: isa.RoundUp(op.C, k.width)}
 	w.source, w.panels = op.source(turned), panelsOf(k, w.tiles(), op.M)
 	w.plan()
 	return w
@@ -71,7 +73,7 @@ func (w *Winograd) narrow(vecs int) *Winograd {
 	if w.vecs <= vecs {
 		return w
 	}
-	n := &Winograd{Op: w.Op, k: w.k, down: w.down, across: w.across, depth: w.depth, source: w.source, panels: w.panels.of(vecs)}
+	n := &Winograd{Op: w.Op, k: w.k, form: w.form, down: w.down, across: w.across, depth: w.depth, source: w.source, panels: w.panels.of(vecs)}
 	n.plan()
 	return n
 }
@@ -83,8 +85,13 @@ func (w *Winograd) plan() {
 	w.cover()
 }
 
+// winogradForm returns the form for filters of so many elements each way.
+func (k *Kernels) winogradForm(size int) winogradForm {
+	return k.forms[slices.IndexFunc(k.forms, func(f winogradForm) bool { return f.size == size })]
+}
+
 func (op *Op) suitsWinograd() bool {
-	return op.KH == 3 && op.KW == 3 && op.SH == 1 && op.SW == 1 && op.DH == 1 && op.DW == 1 && op.Groups == 1 &&
+	return (op.KH == 3 || op.KH == 5) && op.KW == op.KH && op.SH == 1 && op.SW == 1 && op.DH == 1 && op.DW == 1 && op.Groups == 1 &&
 		op.C > 0 && op.C <= maxChannels && op.M > 0 && op.pixels() > 0
 }
 
@@ -95,6 +102,7 @@ func WinogradWork(op Op) (multiplications, transformed int, ok bool) {
 	if !op.suitsWinograd() {
 		return 0, 0, false
 	}
+	tile := side - op.KH + 1
 	n := op.N * isa.Ceil(op.OH, tile) * isa.Ceil(op.OW, tile) * values
 	return n * op.C * op.M, n * (op.C + op.M), true
 }
@@ -127,6 +135,7 @@ const maxColumns = 128
 func (w *Winograd) cover() {
 	made := map[[3]int]covered{}
 	rows, columns := w.Axes()
+	tile := w.form.tile
 	for r := range w.down {
 		for c := range w.across {
 			in := [3]int{side, within(r*tile-rows.Before, rows.In, side), within(c*tile-columns.Before, columns.In, side)}
@@ -194,11 +203,11 @@ func (w *Winograd) Packs() int { return w.count }
 // Form returns the name of the form that Pack makes.
 func (w *Winograd) Form() Form { return Form{1, w.M, w.C, values, w.nr, w.source.turned, false} }
 
-// Pack does tasks lo to hi of packing the filters v (M,C,3,3): for each panel its 36 transformed
+// Pack does tasks lo to hi of packing the filters v (M,C,KH,KW): for each panel its 36 transformed
 // values one after the other, of which a channel's stand together.
 func (w *Winograd) Pack(packed, v []float32, lo, hi int) {
 	need("packed filters", len(packed), w.PackedLen())
-	need("filters", len(v), w.M*w.C*9)
+	need("filters", len(v), w.M*w.Rows())
 	for i := lo; i < hi; i++ {
 		w.pack(packed[i*w.panelLen():], v, i)
 	}
@@ -206,7 +215,7 @@ func (w *Winograd) Pack(packed, v []float32, lo, hi int) {
 
 func (w *Winograd) pack(to, v []float32, panel int) {
 	first, s := panel*w.nr, w.strips.Take()
-	w.source.packWinograd(w.k, s, to[:w.panelLen()], w.filtersStride(), v, first, min(w.nr, w.M-first), w.nr)
+	w.source.packWinograd(w.k, &w.form, s, to[:w.panelLen()], w.filtersStride(), v, first, min(w.nr, w.M-first), w.nr)
 	w.strips.Give(s)
 }
 
@@ -273,12 +282,12 @@ func (w *Winograd) transform(v []float32, stride int, x, cells []float32, first,
 // which may be before them; made where in the results those that it makes begin.
 func (w *Winograd) seen(i int) (at, origin int) {
 	image, at := i/(w.down*w.across), i%(w.down*w.across)
-	return at, ((image*w.H+at/w.across*tile-w.Top)*w.W + at%w.across*tile - w.Left) * w.C
+	return at, ((image*w.H+at/w.across*w.form.tile-w.Top)*w.W + at%w.across*w.form.tile - w.Left) * w.C
 }
 
 func (w *Winograd) made(i int) (at, origin int) {
 	image, at := i/(w.down*w.across), i%(w.down*w.across)
-	return at, ((image*w.OH+at/w.across*tile)*w.OW + at%w.across*tile) * w.pitch()
+	return at, ((image*w.OH+at/w.across*w.form.tile)*w.OW + at%w.across*w.form.tile) * w.pitch()
 }
 
 // transformTile transforms all channels of a tile of images, whose rows have width pixels, to vectors es
@@ -331,10 +340,10 @@ func (w *Winograd) finish(y []float32, p strided, bias, cells []float32, first, 
 		m, src := w.out[at], p.v[i*p.columns:]
 		to += m0
 		if whole > 0 {
-			w.k.tileOut(whole, &src[0], 4*p.stride, &y[to], 4*row, 4*pixel, &w.masks[m.whole], isa.Elem(bias, m0), &cells[0], flags|m.flags)
+			w.form.out(whole, &src[0], 4*p.stride, &y[to], 4*row, 4*pixel, &w.masks[m.whole], isa.Elem(bias, m0), &cells[0], flags|m.flags)
 		}
 		if at := whole * w.k.width; m0+at < m1 {
-			w.k.tileOut(1, &src[at], 4*p.stride, &y[to+at], 4*row, 4*pixel, &w.masks[m.last], isa.Elem(bias, m0+at), &cells[0], flags)
+			w.form.out(1, &src[at], 4*p.stride, &y[to+at], 4*row, 4*pixel, &w.masks[m.last], isa.Elem(bias, m0+at), &cells[0], flags)
 		}
 	}
 }

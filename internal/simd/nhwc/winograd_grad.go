@@ -82,7 +82,7 @@ func (g *WinogradFilterGrad) Transform(tiles, x, dy, cells []float32, group, lo,
 		at, origin := f.seen(first + i)
 		g.k.transformTile(g.k.tileIn, tiles[i*g.imageStride():], g.group*g.imageStride(), x, origin, f.C, f.W, f.masks, f.in[at], cells)
 		at, origin = f.made(first + i)
-		g.k.transformTile(g.k.tileDy, tiles[values*g.group*g.imageStride()+i*g.dyStride():], g.group*g.dyStride(), dy, origin, f.M, f.OW, f.masks, f.out[at], cells)
+		g.k.transformTile(f.form.dy, tiles[values*g.group*g.imageStride()+i*g.dyStride():], g.group*g.dyStride(), dy, origin, f.M, f.OW, f.masks, f.out[at], cells)
 	}
 	return g.k.finite(cells)
 }
@@ -113,18 +113,20 @@ func (g *WinogradFilterGrad) Run(sums, tiles []float32, group, lo, hi int) {
 func (g *WinogradFilterGrad) Totals() int { return g.forward.C }
 
 // TotalLen is the number of elements that Total fills.
-func (g *WinogradFilterGrad) TotalLen() int { return g.forward.C * 9 * g.dyStride() }
+func (g *WinogradFilterGrad) TotalLen() int {
+	return g.forward.C * g.forward.source.taps * g.dyStride()
+}
 
 // Total does tasks lo to hi of transforming sums to filters, channel by channel.
 func (g *WinogradFilterGrad) Total(total, sums, cells []float32, lo, hi int) {
 	n, f := isa.Ceil(g.forward.M, g.k.width), g.forward
 	for c := lo; c < hi; c++ {
-		g.k.tileFilterGrad(n, &sums[c*g.dyStride()], 4*f.C*g.dyStride(), 4*g.k.width, &total[c*9*g.dyStride()], 4*g.dyStride(), 4*g.k.width, &cells[0])
+		f.form.filterGrad(n, &sums[c*g.dyStride()], 4*f.C*g.dyStride(), 4*g.k.width, &total[c*f.source.taps*g.dyStride()], 4*g.dyStride(), 4*g.k.width, &cells[0])
 	}
 }
 
-// Turn sets dw (M,C,3,3) to total.
+// Turn sets dw (M,C,KH,KW) to total.
 func (g *WinogradFilterGrad) Turn(dw, total []float32) {
 	f := g.forward
-	gemm.Transpose(g.k.gemm, dw, f.C*9, total, g.dyStride(), f.C*9, f.M)
+	gemm.Transpose(g.k.gemm, dw, f.Rows(), total, g.dyStride(), f.Rows(), f.M)
 }

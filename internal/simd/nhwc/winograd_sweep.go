@@ -11,8 +11,8 @@ import (
 // WinogradSweep is [Winograd], with the same bits, for filters that take more memory than the tiles of a
 // task: it transforms all tiles of a group first, and then reads each panel of filters once for all of
 // them, where Winograd reads all filters for every few tiles. So many filters that no cache of a processor
-// holds what they are transformed to, which is four times as large, are packed as they are: a panel is transformed right
-// before the tiles are multiplied by it. It is immutable and safe for concurrent use.
+// holds what they are transformed to, which for 3×3 is four times as large, are packed as they are: a panel is transformed
+// right before the tiles are multiplied by it. It is immutable and safe for concurrent use.
 type WinogradSweep struct {
 	plan   *Winograd
 	strips par.Free[strip]
@@ -25,8 +25,8 @@ type WinogradSweep struct {
 }
 
 const (
-	// inTurnBytes is how much memory the transformed filters take at least that are not packed.
-	inTurnBytes = 16 << 20
+	// largeBytes is how much memory transformed filters take at least that no cache holds.
+	largeBytes = 16 << 20
 
 	// inTurnVecs is the most vectors of a panel that is transformed in turn: more would not stay in the second-level cache.
 	inTurnVecs = 2
@@ -39,16 +39,19 @@ const (
 	sharedBytes = 2 << 20
 )
 
-// TransformsInTurn reports whether Winograd's algorithm transforms the filters of op anew in each run.
-func TransformsInTurn(op Op) bool { return 4*values*op.C*op.M >= inTurnBytes }
+// TransformsInTurn reports whether Winograd's algorithm transforms the filters of op anew in each run: not those of
+// 5×5, which are hardly smaller than what they are transformed to.
+func TransformsInTurn(op Op) bool { return op.KH == 3 && largeFilters(op) }
+
+func largeFilters(op Op) bool { return 4*values*op.C*op.M >= largeBytes }
 
 // Sweep returns the sweep of w, or false where Winograd is faster.
 func (w *Winograd) Sweep() (*WinogradSweep, bool) {
-	inTurn := TransformsInTurn(w.Op)
-	if shared := w.blocks > 1 && w.parts > 1 && 4*values*w.tiles()*w.depth <= sharedBytes; !shared && !inTurn {
+	shared := w.blocks > 1 && w.parts > 1 && 4*values*w.tiles()*w.depth <= sharedBytes
+	if !shared && !largeFilters(w.Op) {
 		return nil, false
 	}
-	return w.sweep(groupBytes, inTurn), true
+	return w.sweep(groupBytes, TransformsInTurn(w.Op)), true
 }
 
 // sweep plans groups of tiles that take about so many bytes.
@@ -69,7 +72,7 @@ func (w *Winograd) sweep(bytes int, inTurn bool) *WinogradSweep {
 func (s *WinogradSweep) split(most int) {
 	cut := isa.Ceil(s.group, s.cuts)
 	s.rows = min(isa.RoundUp(isa.Even(cut, most), s.plan.panels.tiles.Tallest(s.plan.vecs)), most)
-	s.thirds = s.inTurn && cut <= min(s.rows, thirdTiles)
+	s.thirds = s.inTurn && s.plan.form.thirds != nil && cut <= min(s.rows, thirdTiles)
 }
 
 // Strides differ from powers of two, as those of Winograd do.
@@ -88,7 +91,7 @@ func (s *WinogradSweep) Transforms() int { return isa.Ceil(s.group, tilesPerTask
 func (s *WinogradSweep) Tasks() int { return s.plan.count * s.cuts }
 
 // SweptFilters are those of a sweep: as Pack packs them, or else, where they are transformed in turn, in a form that Small plans
-// or as they lie in memory (M,C,3,3).
+// or as they lie in memory (M,C,KH,KW).
 type SweptFilters struct {
 	Packed []float32
 	Small  *gemm.Small
@@ -108,7 +111,7 @@ func (s *WinogradSweep) PackedLen() int {
 }
 
 // vectorLen is the number of elements of a vector of filters.
-func (s *WinogradSweep) vectorLen() int { return s.plan.C * 9 * s.plan.k.width }
+func (s *WinogradSweep) vectorLen() int { return s.plan.Rows() * s.plan.k.width }
 
 // Packs is the number of tasks of Pack.
 func (s *WinogradSweep) Packs() int {
@@ -126,7 +129,7 @@ func (s *WinogradSweep) Form() Form {
 	if !s.inTurn {
 		return s.plan.Form()
 	}
-	return Form{1, s.plan.M, s.plan.C, 9, s.plan.k.width, s.plan.source.turned, true}
+	return Form{1, s.plan.M, s.plan.C, s.plan.source.taps, s.plan.k.width, s.plan.source.turned, true}
 }
 
 // Pack does tasks lo to hi of packing the filters v. Those that are transformed in turn are for each vector of filters its taps,
@@ -138,7 +141,7 @@ func (s *WinogradSweep) Pack(packed, v []float32, lo, hi int) {
 		return
 	}
 	need("packed filters", len(packed), s.PackedLen())
-	need("filters", len(v), w.M*w.C*9)
+	need("filters", len(v), w.M*w.Rows())
 	for i := lo; i < hi; i++ {
 		w.source.fill(w.k.gemm, packed[i*s.vectorLen():], v, 0, i*w.k.width, s.columns(i), w.k.width, 0, w.C)
 	}
@@ -149,7 +152,7 @@ func (s *WinogradSweep) columns(i int) int { return min(s.plan.k.width, s.plan.M
 
 // Small plans the form of filters in a small type that are transformed in turn, of which a tap of a channel is a row.
 func (s *WinogradSweep) Small(as gemm.Storage) *gemm.Small {
-	return gemm.NewSmallVectors(s.plan.k.gemm, s.plan.M, 9*s.plan.C, as)
+	return gemm.NewSmallVectors(s.plan.k.gemm, s.plan.M, s.plan.Rows(), as)
 }
 
 // TilesLen is the number of elements that Transform fills.
@@ -202,7 +205,7 @@ func (s *WinogradSweep) Run(y, tiles []float32, filters SweptFilters, bias, scra
 	case filters.Small != nil && s.inTurn:
 		need("bytes of filters", len(filters.Form), filters.Small.Bytes())
 	case filters.Plain != nil && s.inTurn:
-		need("filters", len(filters.Plain), w.M*w.C*9)
+		need("filters", len(filters.Plain), w.M*w.Rows())
 	default:
 		need("packed filters", len(filters.Packed), s.PackedLen())
 	}
@@ -280,9 +283,9 @@ func (s *WinogradSweep) taps(st *strip, filters SweptFilters, vector, in, m int)
 	w := s.plan
 	switch {
 	case filters.Small != nil:
-		filters.Small.Widen(st.filters, filters.Form, vector, 9*in, 9*m)
+		filters.Small.Widen(st.filters, filters.Form, vector, w.source.taps*in, w.source.taps*m)
 	case filters.Packed != nil:
-		return filters.Packed[vector*s.vectorLen()+in*9*w.k.width:]
+		return filters.Packed[vector*s.vectorLen()+in*w.source.taps*w.k.width:]
 	default:
 		w.source.fill(w.k.gemm, st.filters, filters.Plain, 0, vector*w.k.width, s.columns(vector), w.k.width, in, m)
 	}
@@ -291,14 +294,14 @@ func (s *WinogradSweep) taps(st *strip, filters SweptFilters, vector, in, m int)
 
 // transformVector transforms the taps of m channels of a vector of filters.
 func (s *WinogradSweep) transformVector(to, taps, cells []float32, m, third int) {
-	w, width := s.plan, s.plan.k.width
+	w, width, n := s.plan, s.plan.k.width, s.plan.source.taps
 	from, step := 0, 4*width
 	if w.source.turned { // as filters that are turned round
-		from, step = 8*width, -step
+		from, step = (n-1)*width, -step
 	}
 	if third < 0 {
-		w.k.tileFilter(m, &taps[from], step, 4*9*width, &to[0], 4*w.filtersStride(), 4*w.nr, &cells[0])
+		w.form.filter(m, &taps[from], step, 4*n*width, &to[0], 4*w.filtersStride(), 4*w.nr, &cells[0])
 		return
 	}
-	w.k.tileFilterThird[third](m, &taps[from], step, 4*9*width, &to[0], 4*w.filtersStride(), 4*w.nr)
+	w.form.thirds[third](m, &taps[from], step, 4*n*width, &to[0], 4*w.filtersStride(), 4*w.nr)
 }

@@ -9,7 +9,7 @@ import (
 // plain are the plain-Go twins. What they write has no denormals.
 var plain = Kernels{lanes: lanesGo, maskWords: 1, forms: []form{
 	formGo(4, 3, Adjoint4, Result4, Taps3, TapsAdjoint3),
-	formGo(2, 5, adjoint2Go, result2Go, taps5Go, tapsAdjoint5Go),
+	formGo(2, 5, Adjoint2, Result2, Taps5, TapsAdjoint5),
 }}
 
 const lanesGo = 4
@@ -50,7 +50,8 @@ func Adjoint4(y Line) Line {
 	return Line{y[0], p + q, p - q, r + 2*s, r - 2*s, y[3]}
 }
 
-func adjoint2Go(y Line) Line {
+// Adjoint2 is the adjoint of Result2.
+func Adjoint2(y Line) Line {
 	return Line{y[0], y[0] + y[1], y[0] - y[1], y[0] + 2*y[1], y[0] - 2*y[1], y[1]}
 }
 
@@ -60,7 +61,8 @@ func Result4(m Line) Line {
 	return Line{m[0] + p + r, q + 2*s, p + 4*r, q + 8*s + m[5]}
 }
 
-func result2Go(m Line) Line {
+// Result2 gives two outputs.
+func Result2(m Line) Line {
 	return Line{m[0] + (m[1] + m[2]) + (m[3] + m[4]), m[1] - m[2] + m[5] + 2*(m[3]-m[4])}
 }
 
@@ -77,14 +79,15 @@ func TapsAdjoint3(u Line) Line {
 	return Line{u[0]*0.25 + p + r*(1./24), q + s*(1./12), p + r*(1./6) + u[5]}
 }
 
-func taps5Go(g Line) Line {
+// Taps5 transforms five elements of a filter.
+func Taps5(g Line) Line {
 	s, h := (g[0]+g[2]+g[4])*(-1./6), (g[1]+g[3])*(1./6)
 	t, k := g[0]*(1./24)+g[2]*(1./6)+g[4]*(2./3), g[1]*(1./12)+g[3]*(1./3)
 	return Line{g[0] * 0.25, s - h, s + h, t + k, t - k, g[4]}
 }
 
-// tapsAdjoint5Go is the adjoint of taps5Go.
-func tapsAdjoint5Go(u Line) Line {
+// TapsAdjoint5 is the adjoint of Taps5.
+func TapsAdjoint5(u Line) Line {
 	p, q, r, s := (u[1]+u[2])*(-1./6), (u[2]-u[1])*(1./6), u[3]+u[4], u[3]-u[4]
 	return Line{u[0]*0.25 + p + r*(1./24), q + s*(1./12), p + r*(1./6), q + s*(1./3), p + r*(2./3) + u[5]}
 }

@@ -102,7 +102,7 @@ func TestWinogradIsExactInRationalNumbers(t *testing.T) {
 		result, adjoint, taps, tapsAdjoint Transform
 	}{
 		{4, 3, Result4, Adjoint4, Taps3, TapsAdjoint3},
-		{2, 5, result2Go, adjoint2Go, taps5Go, tapsAdjoint5Go},
+		{2, 5, Result2, Adjoint2, Taps5, TapsAdjoint5},
 	} {
 		a, g, b := f.result.matrix(6), f.taps.matrix(f.size), Transform(Input).matrix(6)
 		for out := range f.tile {
