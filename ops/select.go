@@ -109,9 +109,9 @@ func (op clipOp) Infer(in []shape.Type) (t shape.Type, err error) {
 }
 
 func (op clipOp) Grad(n, dy *graph.Node) []*graph.Node {
-	if op.Between { // where the result is between the bounds, or NaN
-		outside := Or(LessEqual(n, Scalar(n, op.Lo.Value())), GreaterEqual(n, Scalar(n, op.Hi.Value())))
-		return one(Where(outside, Scalar(dy, 0), dy))
+	if op.Between { // where the distances of the result from the bounds are positive, or NaN
+		above, below := AddScalar(n, -op.Lo.Value()), Sub(Scalar(n, op.Hi.Value()), n)
+		return one(graph.Apply(reluGrad, above, graph.Apply(reluGrad, below, dy)))
 	}
 	x := n.In(0)
 	inside := And(GreaterEqual(x, Scalar(x, op.Lo.Value())), LessEqual(x, Scalar(x, op.Hi.Value())))
