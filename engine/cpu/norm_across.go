@@ -19,7 +19,7 @@ type sideways struct {
 }
 
 const (
-	acrossWide  = 2048      // elements that a kernel should have
+	acrossWide  = 2048     // elements that a kernel should have
 	acrossBlock = 16 << 10 // elements of a block
 	acrossRows  = 64       // rows of a block, whose sum loses little
 	acrossParts = 32       // parts at most
