@@ -131,6 +131,16 @@ func (a Axes) Has(i int) bool { return a>>i&1 == 1 }
 // Len returns the number of axes in the set.
 func (a Axes) Len() int { return bits.OnesCount16(uint16(a)) }
 
+// Ones returns s with the axes of extent 1.
+func (a Axes) Ones(s shape.Shape) shape.Shape {
+	for i := range s.Rank() {
+		if a.Has(i) {
+			s = s.With(i, 1)
+		}
+	}
+	return s
+}
+
 // Reduction is the way in which elements are combined.
 type Reduction uint8
 

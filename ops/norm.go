@@ -358,13 +358,7 @@ func (op normSums) Infer(in []shape.Type) (t shape.Type, err error) {
 
 // sumsType is the type of normSums of x over the axes.
 func sumsType(x shape.Type, over engine.Axes) shape.Type {
-	dims := append([]shape.Dim{2}, x.Dims()...)
-	for i := range x.Rank() {
-		if over.Has(i) {
-			dims[1+i] = 1
-		}
-	}
-	return x.Of(shape.Of(dims...))
+	return x.Of(over.Ones(x.Shape).Insert(0, shape.Dim(2)))
 }
 
 // Grad returns the adjoints of x and dy for v, that of the result.

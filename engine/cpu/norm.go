@@ -359,13 +359,8 @@ func gradSums[T isa.Float](e Engine, w *normalised, c *engine.Call, g int, mean 
 type sumPlaces struct{ groups, rest pairing }
 
 func sumPlacesOf(n engine.Norm, x, gamma shape.Shape) (p sumPlaces) {
-	over, row := n.Along(x, gamma), x
-	for i := range x.Rank() {
-		if over.Has(i) {
-			row = row.With(i, 1)
-		}
-	}
-	strides, by := row.Strides(), gamma.Strides()
+	over := n.Along(x, gamma)
+	strides, by := over.Ones(x).Strides(), gamma.Strides()
 	for i := range x.Rank() {
 		stride, k := 0, i-(x.Rank()-gamma.Rank())
 		if k >= 0 && gamma.Int(k) != 1 {

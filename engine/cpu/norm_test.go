@@ -103,15 +103,7 @@ func requireNorms(t *testing.T, n engine.Norm, x, gamma, moments shape.Type) {
 		return b
 	}
 	xs, dy, g, beta := draw(x), draw(x), draw(gamma), draw(gamma)
-	sums := func(over engine.Axes) shape.Type {
-		s := x.Shape
-		for i := range x.Rank() {
-			if over.Has(i) {
-				s = s.With(i, 1)
-			}
-		}
-		return x.Of(s.Insert(0, shape.Dim(2)))
-	}
+	sums := func(over engine.Axes) shape.Type { return x.Of(over.Ones(x.Shape).Insert(0, shape.Dim(2))) }
 	over, given := engine.Norm{Axes: 1<<x.Rank() - 1}.Along(x.Shape, gamma.Shape), sums(n.Along(x.Shape, gamma.Shape))
 	givenSums := draw(given)
 	all := func(e engine.Normaliser) (results [][]float64) {

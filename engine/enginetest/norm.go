@@ -22,15 +22,7 @@ func normTrials(x shape.Type, axes engine.Axes, gamma shape.Shape, given bool) [
 		}
 	}
 	by := x.Of(gamma)
-	sums := func(over engine.Axes) shape.Type {
-		s := x.Shape
-		for i := range x.Rank() {
-			if over.Has(i) {
-				s = s.With(i, 1)
-			}
-		}
-		return x.Of(s.Insert(0, shape.Dim(2)))
-	}
+	sums := func(over engine.Axes) shape.Type { return x.Of(over.Ones(x.Shape).Insert(0, shape.Dim(2))) }
 	over := engine.Norm{Axes: 1<<x.Rank() - 1}.Along(x.Shape, gamma)
 	data := rarely(2000, among(nan), uniform(-1, 2))
 	new := func(what string, l limit, out shape.Type, bind func(b engine.Normaliser) func(engine.Norm, []engine.Operand, engine.Operand) (engine.Bound, error), in ...shape.Type) trial {

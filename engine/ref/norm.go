@@ -46,11 +46,8 @@ func (Engine) BindNormSums(n engine.Norm, over engine.Axes, in []engine.Operand,
 		return unsupported("sums of gradients", in)
 	}
 	row := out
-	row.Shape = out.Shape.Drop(0)
-	for i := range in[0].Rank() {
-		if want := in[0].Int(i); row.Int(i) != want && !(over.Has(i) && row.Int(i) == 1) {
-			return unsupported("sums of gradients", in)
-		}
+	if row.Shape = out.Shape.Drop(0); row.Shape != over.Ones(in[0].Shape) {
+		return unsupported("sums of gradients", in)
 	}
 	with := append([]engine.Operand{in[0], row}, in[1:]...) // as for the other kernels
 	b, err := bindNorm("sums of gradients", n, 3, 1, nil, with, in[0], normSumsKernel[float32], normSumsKernel[float64])
@@ -79,12 +76,7 @@ func bindNorm(what string, of engine.Norm, inputs, gamma int, over []int, in []e
 	}
 	n.gamma = spread(in[gamma].Shape, out.Shape)
 	if of.Summed {
-		row := out.Shape
-		for i := range row.Rank() {
-			if of.Along(out.Shape, in[gamma].Shape).Has(i) {
-				row = row.With(i, 1)
-			}
-		}
+		row := of.Along(out.Shape, in[gamma].Shape).Ones(out.Shape)
 		if in[3].Shape != row.Insert(0, shape.Dim(2)) {
 			return unsupported(what, in)
 		}
