@@ -67,6 +67,7 @@ func TestNothingWhereSomethingIsWantedNeverPanics(t *testing.T) {
 			new(engine.Layout),
 			new(engine.Cell),
 			new(engine.Map),
+			new(engine.Norm),
 			new(engine.Operand),
 			new(engine.PadMode),
 			new(engine.Perm),

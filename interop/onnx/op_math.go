@@ -143,7 +143,7 @@ func broadcast(a, b shape.Shape) shape.Shape {
 
 // clipAttributes is Clip before opset 11.
 func clipAttributes(c *call) []*value {
-	return result(ops.Clip(c.node(0), c.floatAttr("min", math.Inf(-1)), c.floatAttr("max", math.Inf(1))), c.elem(0))
+	return result(clamped(c.node(0), c.floatAttr("min", math.Inf(-1)), c.floatAttr("max", math.Inf(1))), c.elem(0))
 }
 
 func clip(c *call) []*value {
@@ -154,7 +154,7 @@ func clip(c *call) []*value {
 		if lo > hi {
 			lo = hi
 		}
-		return result(ops.Clip(x, lo, hi), c.elem(0))
+		return result(clamped(x, lo, hi), c.elem(0))
 	}
 	if c.has(1) {
 		x = ops.Maximum(x, c.node(1))
@@ -163,6 +163,14 @@ func clip(c *call) []*value {
 		x = ops.Minimum(x, c.node(2))
 	}
 	return result(x, c.elem(0))
+}
+
+// clamped is x within bounds. PyTorch writes its ReLU6 as a Clip from 0 to 6.
+func clamped(x *graph.Node, lo, hi float64) *graph.Node {
+	if lo == 0 && hi == 6 {
+		return ops.ReLU6(x)
+	}
+	return ops.Clip(x, lo, hi)
 }
 
 // bound returns a bound of Clip and whether it is known.
