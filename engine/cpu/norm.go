@@ -381,10 +381,16 @@ func givenSums[T isa.Float](w *normalised, c *engine.Call, g int, scale float64)
 	gamma := engine.Slice[T](c.In[2])
 	dy, products := halves(engine.Slice[T](c.In[3]))
 	first, by := w.given.groups.at(g)
-	for i := range w.given.rest.size() {
-		at, k := w.given.rest.at(i)
-		h += float64(gamma[by+k]) * float64(dy[first+at])
-		hx += float64(gamma[by+k]) * float64(products[first+at])
+	rest := w.given.rest
+	n, step, byStep := rest.pop()
+	for i := range rest.size() {
+		at, k := rest.at(i)
+		at, k = first+at, by+k
+		for range n {
+			h += float64(gamma[k]) * float64(dy[at])
+			hx += float64(gamma[k]) * float64(products[at])
+			at, k = at+step, k+byStep
+		}
 	}
 	return h, hx / scale
 }
@@ -508,7 +514,7 @@ const weightParts = 128
 func weightGrads[T isa.Float](e Engine, w normalised) engine.Bound {
 	var l layout
 	n, groups := w.reach(), w.groups.size()
-	const few = 32 // groups; their sum loses little
+	const few = 64 // groups; their sum loses little
 	p := partsOf(groups, max(few, (groups+weightParts-1)/weightParts))
 	partial := reserve[T](&l, p.count, 2*n)
 	if plan, ok := w.inRows(); ok {

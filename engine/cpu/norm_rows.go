@@ -259,11 +259,14 @@ func (a *alongRows[T]) apply(op totals.Map, s rowSet, m totals.MapRows[T], z, ds
 	}
 }
 
-// addRows adds the rows of a set in v to to.
-func (a *alongRows[T]) addRows(s rowSet, v, to []T) {
-	for i := range s.layers * s.n {
-		at := s.at + i/s.n*s.layer + i%s.n*s.stride
-		totals.Apply(a.e.simd.Totals, totals.Add, to[:a.run], totals.Operands[T]{X: v[at:][:a.run]})
+// addRows adds the rows of a set in v to to: as often as ones says, which is as long as a run.
+func (a *alongRows[T]) addRows(s rowSet, v, ones, to []T) {
+	clear(a.centre[:s.n])
+	fill(a.a[:s.n], 1)
+	m := totals.MapRows[T]{N: a.run, Dst: to, X: ones, ZRow: s.stride, A: a.a, C: a.centre}
+	for layer := range s.layers {
+		m.Z = v[s.at+layer*s.layer:]
+		totals.ApplyRows(a.e.simd.Totals, totals.Weigh, s.n, &m)
 	}
 }
 
@@ -504,6 +507,8 @@ func runSumsInRows[T isa.Float](e Engine, w normalised, p rowPlan, l *layout, su
 
 // weighInRows sums for each part what its groups add to the gradient of a gamma that changes within runs.
 func weighInRows[T isa.Float](e Engine, w normalised, plan rowPlan, l *layout, p parts, partial region[T]) engine.Bound {
+	ones := make([]T, w.run)
+	fill(ones, 1)
 	return inParts(e, w, plan, p.count, p.each*w.cost(3), l, func(a *alongRows[T], _, lo, hi int) {
 		dy := engine.Slice[T](a.call.In[1])
 		for part := lo; part < hi; part++ {
@@ -513,7 +518,7 @@ func weighInRows[T isa.Float](e Engine, w normalised, plan rowPlan, l *layout, p
 				a.begin(s)
 				a.factors(s, nil)
 				a.apply(totals.Weigh, s, totals.MapRows[T]{}, dy, products[s.by:])
-				a.addRows(s, dy, sums[s.by:])
+				a.addRows(s, dy, ones, sums[s.by:])
 			})
 		}
 	})
