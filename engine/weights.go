@@ -114,6 +114,9 @@ func (b Bound) WithWeights(w Weights, t shape.Type, as shape.DType) Bound {
 	if b.Narrow != nil {
 		if n, ok := b.Narrow(as); ok {
 			n.Choice = b.Choice
+			if n.Into == nil {
+				n.Into = b.intoWithWeights(w, t, as)
+			}
 			return n
 		}
 	}
@@ -125,15 +128,7 @@ func (b Bound) WithWeights(w Weights, t shape.Type, as shape.DType) Bound {
 	b.Kernel, b.Narrow, b.Arrangements = r.run, nil, nil
 	b.Scratch = line(r.inner.Scratch) + t.Bytes()
 	b.Packing = r.packing()
-	if r.inner.Into != nil {
-		b.Into = func(p Part) (Bound, bool) {
-			part, ok := r.inner.Into(p)
-			if !ok {
-				return part, false
-			}
-			return part.WithWeights(w, t, as), true
-		}
-	}
+	b.Into = r.inner.intoWithWeights(w, t, as)
 	if r.inner.Then != nil {
 		b.Then = func(m Map, in []Operand) (Bound, bool) {
 			after, ok := r.inner.Then(m, in)
@@ -144,6 +139,20 @@ func (b Bound) WithWeights(w Weights, t shape.Type, as shape.DType) Bound {
 		}
 	}
 	return b
+}
+
+// intoWithWeights is b.Into for rounded weights, or nil where there is none.
+func (b Bound) intoWithWeights(w Weights, t shape.Type, as shape.DType) func(p Part) (Bound, bool) {
+	if b.Into == nil {
+		return nil
+	}
+	return func(p Part) (Bound, bool) {
+		part, ok := b.Into(p)
+		if !ok {
+			return part, false
+		}
+		return part.WithWeights(w, t, as), true
+	}
 }
 
 // line rounds a number of bytes up to whole cache lines.

@@ -77,7 +77,7 @@ func Clip(x *graph.Node, lo, hi float64) *graph.Node {
 // PyTorch's does: so x need not be kept for it. See Krizhevsky, Convolutional Deep Belief Networks on CIFAR-10, 2010.
 func ReLU6(x *graph.Node) *graph.Node { return graph.Apply(relu6, x) }
 
-// clipOp clamps. If Between is set, no gradient passes at the bounds.
+// clipOp clamps. If Between is set, which is for a lower bound of 0, no gradient passes at the bounds.
 type clipOp struct {
 	Lo, Hi  graph.Bits
 	Between bool
@@ -109,9 +109,9 @@ func (op clipOp) Infer(in []shape.Type) (t shape.Type, err error) {
 }
 
 func (op clipOp) Grad(n, dy *graph.Node) []*graph.Node {
-	if op.Between { // where the distances of the result from the bounds are positive, or NaN
-		above, below := AddScalar(n, -op.Lo.Value()), Sub(Scalar(n, op.Hi.Value()), n)
-		return one(graph.Apply(reluGrad, above, graph.Apply(reluGrad, below, dy)))
+	if op.Between { // where the distances of the result from 0 and from the upper bound are positive, or NaN
+		below := Sub(Scalar(n, op.Hi.Value()), n)
+		return one(graph.Apply(reluGrad, n, graph.Apply(reluGrad, below, dy)))
 	}
 	x := n.In(0)
 	inside := And(GreaterEqual(x, Scalar(x, op.Lo.Value())), LessEqual(x, Scalar(x, op.Hi.Value())))

@@ -555,9 +555,7 @@ func addParts[T isa.Float](e Engine, b engine.Bound, parts, n int, l *layout, pa
 				sums[i] += float64(v)
 			}
 		}
-		for i, v := range sums {
-			out[i] = T(v)
-		}
+		rounded(out, sums)
 	})
 	first := b.Kernel
 	b.Kernel = func(c *engine.Call) error {

@@ -485,20 +485,20 @@ func sumsInRows[T isa.Float](e Engine, w normalised, p rowPlan) engine.Bound {
 func runSumsInRows[T isa.Float](e Engine, w normalised, p rowPlan, l *layout, sums region[float64]) engine.Bound {
 	return overRows(e, w, p, 3, l, func(a *alongRows[T], _, lo, hi int) {
 		x, dy := engine.Slice[T](a.call.In[0]), engine.Slice[T](a.call.In[1])
-		of, with := halves(sums.of(a.call, 0))
+		allSums, allProducts := halves(sums.of(a.call, 0))
 		a.eachSet(&a.plan, lo, hi, func(s rowSet) {
 			a.begin(s)
 			first := s.first*p.per + s.from
-			of, with := cleared(of[first:][:s.n]), cleared(with[first:][:s.n])
+			sums, products := cleared(allSums[first:][:s.n]), cleared(allProducts[first:][:s.n])
 			for layer := range s.layers {
 				totals.BothOfRows(e.simd.Totals, a.a[:s.n], a.b[:s.n], a.rowsOf(s, layer, x, dy))
-				addEach(of, a.b[:s.n], 1)
-				addEach(with, a.a[:s.n], 1)
+				addEach(sums, a.b[:s.n], 1)
+				addEach(products, a.a[:s.n], 1)
 			}
 			for g, scale := range a.scales[:s.groups] {
 				off := float64(T(a.mean[g])) - a.mean[g]
 				for i := g * s.per; i < (g+1)*s.per; i++ {
-					with[i] = scale * (with[i] + of[i]*off)
+					products[i] = scale * (products[i] + sums[i]*off)
 				}
 			}
 		})

@@ -137,15 +137,6 @@ func withExact(filters shape.Type, exact engine.Bound, bind func(exact engine.Bo
 		n.Packing.Replaces = true
 		small := n.WithWeights(w, filters, as)
 		small.Packing.Replaces = true
-		if n.Into != nil {
-			small.Into = func(p engine.Part) (engine.Bound, bool) {
-				part, ok := n.Into(p)
-				if !ok {
-					return part, false
-				}
-				return part.WithWeights(w, filters, as), true
-			}
-		}
 		return small, true
 	}
 	return b
